@@ -1,0 +1,370 @@
+//! The task of a subscription: it receives, lets handlers run, and settles.
+//!
+//! It never waits for one thing alone: receiving, settling and handlers go on side by side. A handler is polled once on
+//! this task, because most are done by then; one that is not continues on a task of its own.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant as Stopwatch};
+
+use futures::future::BoxFuture;
+use rand::RngExt as _;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep_until};
+
+use super::attempt::Verdict;
+use super::control::{Command, Control};
+use super::dispatch::Memo;
+use super::handler::Running;
+use super::lanes::Lanes;
+use super::plan::Plan;
+use super::retry::Retry;
+use crate::error::{ErrorKind, Result};
+use crate::event::AnyEvent;
+use crate::transport::{Membership, Reader, Received, Settled, Settlement, Settler, Token};
+
+/// How often the receive loop shows that it is alive.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// A handler that takes longer than this before it first waits is given a task of its own.
+const LONG: Duration = Duration::from_micros(100);
+/// How many messages after such a one go straight to tasks of their own.
+const SPREAD: u32 = 256;
+
+/// The task of a subscription.
+pub(crate) struct Driver {
+    pub(super) plan: Arc<Plan>,
+    pub(super) control: Arc<Control>,
+    pub(super) settler: Arc<dyn Settler>,
+    /// Counts memberships: what an earlier one received cannot be settled any more.
+    pub(super) membership: u64,
+    /// Counts receives, to know which of them began before a key was held.
+    pub(super) receives: u64,
+    receiving: Option<BoxFuture<'static, Incoming>>,
+    resting: Option<Box<dyn Reader>>,
+    settling: Option<BoxFuture<'static, (Vec<(Token, Settlement)>, Vec<Settled>)>>,
+    pub(super) settlements: Vec<(Token, Settlement)>,
+    /// Counts batches of settlements that were sent.
+    pub(super) batches: u64,
+    pub(super) backlog: VecDeque<Message>,
+    /// Messages whose lane has come to them: they run before anything else.
+    pub(super) promoted: VecDeque<Message>,
+    pub(super) lanes: Lanes<Message>,
+    pub(super) tasks: JoinSet<Verdict>,
+    pub(super) running: HashMap<Id, Tag>,
+    pub(super) slot: Option<Running>,
+    pub(super) memo: Memo,
+    pub(super) spread: u32,
+    pub(super) longest_delay: Duration,
+    tick: Interval,
+    deadline: Option<std::pin::Pin<Box<Sleep>>>,
+}
+
+/// A message between its receipt and its start.
+pub(super) struct Message {
+    pub(super) received: Received,
+    /// The receive that brought it.
+    pub(super) receive: u64,
+}
+
+/// What is known of a message while its handler has the event.
+pub(super) struct Tag {
+    pub(super) token: Token,
+    pub(super) membership: u64,
+    pub(super) attempt: u32,
+    /// The event of an ordered subscription, for its key.
+    pub(super) keyed: Option<AnyEvent>,
+}
+
+/// What a receive or a reopening came to.
+enum Incoming {
+    Batch(Box<dyn Reader>, Result<Vec<Received>>),
+    Opened(Membership),
+    Closed,
+}
+
+/// What woke the task.
+enum Happening {
+    Incoming(Incoming),
+    Settled(Vec<(Token, Settlement)>, Vec<Settled>),
+    Finished(Result<(Id, Verdict), JoinError>),
+    Tick,
+    Told,
+    Deadline,
+    /// Nothing, but there is more to start.
+    More,
+}
+
+impl Driver {
+    pub(crate) fn new(plan: Arc<Plan>, control: Arc<Control>, membership: Membership) -> Self {
+        let capabilities = plan.transport.capabilities();
+        let mut tick = interval(capabilities.lease.map_or(HEARTBEAT, |lease| HEARTBEAT.min(lease / 3)));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            plan,
+            control,
+            settler: membership.settler,
+            membership: 0,
+            receives: 0,
+            receiving: None,
+            resting: Some(membership.reader),
+            settling: None,
+            settlements: Vec::new(),
+            batches: 0,
+            backlog: VecDeque::new(),
+            promoted: VecDeque::new(),
+            lanes: Lanes::default(),
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            slot: None,
+            memo: Memo::default(),
+            spread: 0,
+            longest_delay: capabilities.retry_delay.unwrap_or_default(),
+            tick,
+            deadline: None,
+        }
+    }
+
+    /// Works until it is told to stop and has finished, or the transport is closed.
+    pub(crate) async fn run(mut self) {
+        let mut command = Command::Run;
+        loop {
+            if command == Command::Run {
+                self.start_all().await;
+                self.receive();
+            }
+            if matches!(command, Command::Stop(_)) {
+                self.give_back_all();
+            }
+            self.settle();
+            if matches!(command, Command::Stop(_)) && self.is_done() {
+                return;
+            }
+            match poll_fn(|context| self.poll(command, context)).await {
+                Happening::Incoming(incoming) => {
+                    if !self.take_in(incoming) {
+                        return;
+                    }
+                }
+                Happening::Settled(sent, settled) => self.settled(sent, &settled),
+                Happening::Finished(finished) => self.finish(finished),
+                Happening::Tick => self.beat().await,
+                Happening::Told => {
+                    command = self.control.current();
+                    self.obey(command).await;
+                }
+                Happening::Deadline => self.abort(),
+                Happening::More => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    fn poll(&mut self, known: Command, context: &mut TaskContext<'_>) -> Poll<Happening> {
+        if self.control.watch(context) != known {
+            return Poll::Ready(Happening::Told);
+        }
+        if let Some(settling) = &mut self.settling
+            && let Poll::Ready((sent, settled)) = settling.as_mut().poll(context)
+        {
+            self.settling = None;
+            return Poll::Ready(Happening::Settled(sent, settled));
+        }
+        if let Poll::Ready(Some(finished)) = self.tasks.poll_join_next_with_id(context) {
+            return Poll::Ready(Happening::Finished(finished));
+        }
+        if let Some(receiving) = &mut self.receiving
+            && let Poll::Ready(incoming) = receiving.as_mut().poll(context)
+        {
+            self.receiving = None;
+            return Poll::Ready(Happening::Incoming(incoming));
+        }
+        if self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(context).is_ready()) {
+            self.deadline = None;
+            return Poll::Ready(Happening::Deadline);
+        }
+        if known == Command::Run && self.can_start() {
+            return Poll::Ready(Happening::More);
+        }
+        self.tick.poll_tick(context).map(|_| Happening::Tick)
+    }
+
+    /// Asks for as many messages as there is room for; small requests wait until more is worth asking for.
+    fn receive(&mut self) {
+        let held = self.backlog.len() + self.promoted.len() + self.lanes.queued() + self.running.len();
+        let credit = self.plan.prefetch.saturating_sub(held);
+        if self.receiving.is_some() || credit == 0 || (!self.backlog.is_empty() && credit < self.plan.prefetch / 2) {
+            return;
+        }
+        let Some(mut reader) = self.resting.take() else { return };
+        let Some(credit) = u32::try_from(credit).ok().and_then(NonZeroU32::new) else { return };
+        self.receives += 1;
+        self.receiving = Some(Box::pin(async move {
+            let batch = reader.receive(credit).await;
+            Incoming::Batch(reader, batch)
+        }));
+    }
+
+    /// Sends what is to be settled, one batch at a time: what comes up meanwhile makes the next batch.
+    fn settle(&mut self) {
+        if self.settling.is_some() || self.settlements.is_empty() {
+            return;
+        }
+        self.batches += 1;
+        let (settler, batch) = (Arc::clone(&self.settler), std::mem::take(&mut self.settlements));
+        self.settling = Some(Box::pin(async move {
+            let settled = settler.settle(&batch).await;
+            (batch, settled)
+        }));
+    }
+
+    /// Takes in what was received; `false` when there will never be more.
+    fn take_in(&mut self, incoming: Incoming) -> bool {
+        match incoming {
+            Incoming::Closed => return false,
+            Incoming::Opened(membership) => {
+                self.settler = membership.settler;
+                self.resting = Some(membership.reader);
+                self.control.trouble(None);
+                self.control.stats.reopened.fetch_add(1, Ordering::Relaxed);
+            }
+            Incoming::Batch(reader, Ok(batch)) => {
+                self.resting = Some(reader);
+                let receive = self.receives;
+                let lost: u64 = batch.iter().map(|received| u64::from(received.lost)).sum();
+                if lost > 0 {
+                    self.control.stats.lost.fetch_add(lost, Ordering::Relaxed);
+                }
+                self.backlog.extend(batch.into_iter().map(|received| Message { received, receive }));
+            }
+            Incoming::Batch(reader, Err(error)) => {
+                drop(reader);
+                if error.kind() == ErrorKind::Closed {
+                    return false;
+                }
+                tracing::warn!(group = %self.plan.group, %error, "receiving failed; joining the group again");
+                self.control.trouble(Some(format!("receiving failed: {error}")));
+                self.lose();
+                self.receiving = Some(Box::pin(reopen(Arc::clone(&self.plan))));
+            }
+        }
+        true
+    }
+
+    /// Forgets what the lost membership held: the transport hands it out again.
+    fn lose(&mut self) {
+        self.membership += 1;
+        self.backlog.clear();
+        self.promoted.clear();
+        self.lanes.lose();
+        self.settlements.clear();
+    }
+
+    /// Acts on results that are not what was asked for.
+    fn settled(&mut self, sent: Vec<(Token, Settlement)>, settled: &[Settled]) {
+        self.lanes.settled(self.batches, self.receives);
+        if settled.iter().all(|settled| *settled == Settled::Applied) {
+            return;
+        }
+        for ((token, settlement), settled) in sent.into_iter().zip(settled) {
+            match (settled, settlement) {
+                (Settled::Applied, _) => {}
+                (Settled::Refused, Settlement::DeadLetter { failure, .. }) => {
+                    let text = "the dead letters are full: the message will be tried again";
+                    tracing::error!(group = %self.plan.group, "{text}");
+                    self.control.trouble(Some(text.to_owned()));
+                    let delay = *self.plan.retry.bounds(u32::MAX).end();
+                    let delay = delay.max(Duration::from_secs(1));
+                    self.settlements.push((token, Settlement::RetryAfter { delay, failure }));
+                }
+                _ => {
+                    self.control.stats.settle_lost.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Shows that the loop is alive, and keeps what it holds from being given to others.
+    async fn beat(&mut self) {
+        self.control.beat();
+        if self.plan.transport.capabilities().lease.is_none() {
+            return;
+        }
+        let running = self.running.values().filter(|tag| tag.membership == self.membership).map(|tag| tag.token);
+        let waiting = self.backlog.iter().chain(self.lanes.iter()).map(|message| message.received.token);
+        let tokens: Vec<Token> = running.chain(waiting).collect();
+        if !tokens.is_empty() {
+            self.settler.extend(&tokens).await;
+        }
+    }
+
+    /// Begins to stop.
+    async fn obey(&mut self, command: Command) {
+        let Command::Stop(deadline) = command else { return };
+        self.deadline = Some(Box::pin(sleep_until(deadline)));
+        self.settler.stop().await;
+    }
+
+    /// Gives back what has not started.
+    fn give_back_all(&mut self) {
+        let unstarted = self.promoted.drain(..).chain(self.lanes.drain()).chain(self.backlog.drain(..));
+        let unstarted: Vec<Message> = unstarted.collect();
+        unstarted.iter().for_each(|message| self.give_back(message));
+    }
+
+    /// The deadline has passed: what still runs is dropped and goes back.
+    fn abort(&mut self) {
+        self.tasks.abort_all();
+        self.receiving = None;
+    }
+
+    fn is_done(&self) -> bool {
+        self.tasks.is_empty() && self.settling.is_none() && self.settlements.is_empty() && self.receiving.is_none()
+    }
+
+    fn can_start(&self) -> bool {
+        self.running.len() < self.plan.concurrency && !(self.backlog.is_empty() && self.promoted.is_empty())
+    }
+
+    /// Starts what may start, and stops for breath when that takes long.
+    async fn start_all(&mut self) {
+        let since = Stopwatch::now();
+        let mut started = 0;
+        let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
+        let mut context = TaskContext::from_waker(&waker);
+        while self.can_start() {
+            match self.promoted.pop_front() {
+                Some(message) => self.start_now(message, &mut context),
+                None => match self.backlog.pop_front() {
+                    Some(message) => self.start(message, &mut context),
+                    None => break,
+                },
+            }
+            started += 1;
+            if started % 16 == 0 && since.elapsed() > LONG * 16 {
+                break;
+            }
+        }
+        if started > 0 && since.elapsed() > LONG * started {
+            self.spread = SPREAD;
+        }
+    }
+}
+
+/// Joins the group again, for as long as it takes.
+async fn reopen(plan: Arc<Plan>) -> Incoming {
+    let pauses = Retry::exponential(Duration::from_millis(50)..=Duration::from_secs(5));
+    for attempt in 1.. {
+        match plan.transport.open(&plan.spec).await {
+            Ok(membership) => return Incoming::Opened(membership),
+            Err(error) if error.kind() == ErrorKind::Closed => return Incoming::Closed,
+            Err(error) => tracing::warn!(group = %plan.group, %error, attempt, "joining the group failed"),
+        }
+        let pause = pauses.pause(attempt, rand::rng().random());
+        tokio::time::sleep(pause).await;
+    }
+    Incoming::Closed
+}

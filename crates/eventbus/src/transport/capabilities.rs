@@ -1,0 +1,93 @@
+//! What a transport can do, as plain flags.
+
+use std::time::Duration;
+
+/// What a transport can do.
+///
+/// The engine compares it with what a subscription asks for and refuses the rest at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// The name of the transport, for messages.
+    pub transport: &'static str,
+    /// What it means that an event is stored.
+    pub durability: Durability,
+    /// Keeps the order per key within a group, holds keys ([`Order::PerKey`](super::Order::PerKey)).
+    pub key_order: bool,
+    /// Gives every instance all events ([`Mode::Broadcast`](super::Mode::Broadcast)).
+    pub broadcast: bool,
+    /// Has groups that go when their last member goes.
+    pub ephemeral: bool,
+    /// Can publish later, and take that back.
+    pub delayed_publish: bool,
+    /// Keeps a retry's delay; the longest one.
+    pub retry_delay: Option<Duration>,
+    /// Keeps dead letters.
+    pub dead_letters: bool,
+    /// Offers [`Overflow`](super::Overflow) other than waiting.
+    pub overflow: bool,
+    /// Encodes events, so their size is limited.
+    pub encodes: bool,
+    /// How long a message stays with a member that gives no sign of life; `None` when a lost member is noticed at once.
+    pub lease: Option<Duration>,
+}
+
+impl Capabilities {
+    /// A transport of this name that can store and hand out events, and nothing else.
+    pub const fn minimal(transport: &'static str) -> Self {
+        Self {
+            transport,
+            durability: Durability::Process,
+            key_order: false,
+            broadcast: false,
+            ephemeral: false,
+            delayed_publish: false,
+            retry_delay: None,
+            dead_letters: false,
+            overflow: false,
+            encodes: false,
+            lease: None,
+        }
+    }
+
+    /// The flags as rows of a table: name and value, for displays and the conformance suite's matrix.
+    pub fn rows(&self) -> Vec<(&'static str, String)> {
+        let flag = |on: bool| if on { "yes" } else { "no" }.to_owned();
+        let time = |time: Option<Duration>| time.map_or_else(|| "no".to_owned(), |time| format!("{time:?}"));
+        vec![
+            ("durability", format!("{:?}", self.durability)),
+            ("order per key", flag(self.key_order)),
+            ("broadcast", flag(self.broadcast)),
+            ("ephemeral groups", flag(self.ephemeral)),
+            ("delayed publish", flag(self.delayed_publish)),
+            ("longest retry delay", time(self.retry_delay)),
+            ("dead letters", flag(self.dead_letters)),
+            ("overflow by choice", flag(self.overflow)),
+            ("encodes events", flag(self.encodes)),
+            ("lease", time(self.lease)),
+        ]
+    }
+}
+
+/// What a stored event survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Durability {
+    /// Nothing: it lives in this process.
+    Process,
+    /// The end of any client, not of the server.
+    Memory,
+    /// A restart of the server, but for what it had not written yet.
+    Disk,
+    /// A crash of the server at any moment.
+    Synced,
+    /// The loss of this many servers' copies, less one.
+    Replicated(u8),
+}
+
+impl Durability {
+    /// Tells whether events outlive the process that published them.
+    pub fn outlives_process(self) -> bool {
+        self != Self::Process
+    }
+}

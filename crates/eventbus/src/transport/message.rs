@@ -1,0 +1,182 @@
+//! A message: an event received, with its settlement.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::error::Error;
+use crate::event::{AnyEvent, Timestamp};
+
+/// Names a received message to the transport that it came from; meaningless to everybody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Token(pub u64);
+
+/// A message as it comes from a transport.
+#[derive(Debug)]
+pub struct Received {
+    /// What it is settled by.
+    pub token: Token,
+    /// Which time this message is handed out, from 1. Counts retries and members that were lost with it, but not
+    /// [`Settlement::Return`].
+    pub attempt: u32,
+    /// How many events of this group were dropped just before this one; not 0 only with
+    /// [`Overflow::DropOldest`](super::Overflow::DropOldest).
+    pub lost: u32,
+    /// The event, or the bytes that are none.
+    pub body: Body,
+    /// The failures so far, `None` at the first attempt.
+    pub history: Option<Box<History>>,
+}
+
+/// What a message carries.
+#[derive(Debug)]
+pub enum Body {
+    /// An event.
+    Event(AnyEvent),
+    /// Bytes that could not be read as one, with the reason.
+    Undecodable(Bytes, Error),
+}
+
+/// What becomes of a message.
+///
+/// In a subscription with [`Order::PerKey`](super::Order::PerKey) the transport *holds* a key while a message of it
+/// waits for its retry, and while a message of it lies among the dead letters with `hold`: nothing of that key is
+/// handed out meanwhile; what is published or returned meanwhile is parked and follows, in order, when the key is free.
+#[derive(Debug)]
+pub enum Settlement {
+    /// Done, for good.
+    Ack,
+    /// To be handed out again after the delay, counted as an attempt; the transport keeps the delay.
+    RetryAfter {
+        /// How long to wait.
+        delay: Duration,
+        /// Why; the transport adds it to the message's history.
+        failure: Box<Failure>,
+    },
+    /// Never again: to the group's dead letters.
+    DeadLetter {
+        /// Why; the transport adds it to the message's history.
+        failure: Box<Failure>,
+        /// Whether the key stays held until the dead letter is redriven or purged.
+        hold: bool,
+    },
+    /// To be handed out again at its old place, not counted as an attempt.
+    Return,
+}
+
+/// What became of a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Applied.
+    Applied,
+    /// The message was no longer this member's; somebody else has it or will get it.
+    Lost,
+    /// Perhaps applied: the answer was lost. The message may come again.
+    Unknown,
+    /// There is no room for another dead letter: the message is still this member's and must be settled in another way.
+    Refused,
+}
+
+/// Why a message was not acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The class of the failure.
+    pub reason: Reason,
+    /// The text of the error, cut to [`Failure::MAX_TEXT`] bytes.
+    pub message: String,
+    /// When it failed.
+    pub time: Timestamp,
+    /// The attempt that failed.
+    pub attempt: u32,
+}
+
+impl Failure {
+    /// The longest text that is kept of an error.
+    pub const MAX_TEXT: usize = 1024;
+
+    /// A failure now.
+    pub fn now(reason: Reason, message: impl fmt::Display, attempt: u32) -> Self {
+        let mut message = message.to_string();
+        if message.len() > Self::MAX_TEXT {
+            let end = (0..=Self::MAX_TEXT).rev().find(|&end| message.is_char_boundary(end)).unwrap_or(0);
+            message.truncate(end);
+        }
+        Self { reason, message, time: Timestamp::now(), attempt }
+    }
+}
+
+/// The class of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The handler returned a transient error.
+    Transient,
+    /// The handler returned a permanent error.
+    Permanent,
+    /// The handler took longer than its time-out.
+    TimedOut,
+    /// The handler panicked.
+    Panicked,
+    /// The message is not what its type says.
+    Undecodable,
+    /// Nobody is known to have finished it, and it was handed out too often: the process may have died of it.
+    Crashed,
+    /// No handler of the subscription wants it.
+    Unhandled,
+}
+
+impl Reason {
+    /// The name in displays, metrics and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Permanent => "permanent",
+            Self::TimedOut => "timed_out",
+            Self::Panicked => "panicked",
+            Self::Undecodable => "undecodable",
+            Self::Crashed => "crashed",
+            Self::Unhandled => "unhandled",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The failures of a message: the first, and the latest [`History::LATEST`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct History {
+    /// The first failure.
+    pub first: Option<Failure>,
+    /// The latest failures, oldest first; without the first.
+    pub latest: Vec<Failure>,
+    /// How many failures there were in all.
+    pub count: u32,
+}
+
+impl History {
+    /// How many of the latest failures are kept.
+    pub const LATEST: usize = 8;
+
+    /// Adds a failure, forgetting the oldest but the first.
+    pub fn push(&mut self, failure: Failure) {
+        self.count = self.count.saturating_add(1);
+        if self.first.is_none() {
+            self.first = Some(failure);
+            return;
+        }
+        if self.latest.len() == Self::LATEST {
+            self.latest.remove(0);
+        }
+        self.latest.push(failure);
+    }
+
+    /// The latest failure.
+    pub fn last(&self) -> Option<&Failure> {
+        self.latest.last().or(self.first.as_ref())
+    }
+}

@@ -1,0 +1,121 @@
+//! What the engine asks of a transport: groups, their order, and how publishing may wait.
+
+use std::time::Duration;
+
+use crate::event::{Filter, name};
+
+name! {
+    /// The name of a subscription: subscribers of one name share the work, and every group gets every event.
+    ///
+    /// Letters, digits, `_`, `-` and `.`, at most 100 characters, so that it fits every broker's names.
+    Group, group_rule
+}
+
+impl Group {
+    const FIELD: &str = "group";
+}
+
+fn group_rule(name: &[u8]) -> Result<(), &'static str> {
+    let legal = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
+    match name.len() {
+        0 => Err("must not be empty"),
+        101.. => Err("must have at most 100 characters"),
+        _ if name.iter().all(legal) => Ok(()),
+        _ => Err("may only have letters, digits, '_', '-' and '.'"),
+    }
+}
+
+/// A subscription, as far as a transport has to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionSpec {
+    /// The group.
+    pub group: Group,
+    /// Who shares with whom.
+    pub mode: Mode,
+    /// Whether the group goes when its last member goes.
+    pub ephemeral: bool,
+    /// The addresses that are wanted: sorted, without repetition, never empty.
+    pub filters: Vec<Filter>,
+    /// Whether keys keep their order.
+    pub order: Order,
+    /// What happens when the group's queue is full.
+    pub overflow: Overflow,
+    /// The most messages the group holds; `None` leaves it to the transport's configuration.
+    pub capacity: Option<usize>,
+}
+
+/// Who shares a group's messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Mode {
+    /// Members of the group share.
+    #[default]
+    Shared,
+    /// Every member gets everything.
+    Broadcast,
+}
+
+/// Whether the messages of a key keep their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Order {
+    /// No order: a message that waits for a retry holds up nothing.
+    #[default]
+    None,
+    /// Events of one key reach the group in the order they were published, also across retries; other keys flow.
+    PerKey,
+}
+
+/// What happens to an event when a group's queue is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Overflow {
+    /// Publishing waits for room: nothing is lost.
+    #[default]
+    Wait,
+    /// Publishing fails at once with [`Full`](crate::ErrorKind::Full).
+    Fail,
+    /// The group's oldest queued events are dropped, and their number is told with the next message.
+    DropOldest,
+}
+
+/// How a publish may take its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Publishing {
+    /// The longest it may take, waiting for room and for confirms together.
+    pub deadline: Duration,
+    /// Whether it may wait for room at all.
+    pub when_full: WhenFull,
+}
+
+/// What a publish does when a group that wants the event has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Waits until there is room, or the deadline.
+    Wait,
+    /// Fails at once: a handler that waits for the queue it has to empty would wait for ever.
+    Fail,
+}
+
+/// What a group holds at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Messages that could be received now.
+    pub queued: u64,
+    /// Messages received and not settled.
+    pub in_flight: u64,
+    /// Messages that wait for a retry.
+    pub waiting: u64,
+    /// Messages parked behind a held key.
+    pub parked: u64,
+    /// Keys that are held, by a retry or by a dead letter.
+    pub held_keys: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Members that have joined.
+    pub members: u64,
+}
+
+impl Backlog {
+    /// Everything that is not settled and not dead.
+    pub fn unsettled(&self) -> u64 {
+        self.queued + self.in_flight + self.waiting + self.parked
+    }
+}
