@@ -77,7 +77,8 @@ impl Error {
         Self::new(ErrorKind::Undecodable, message)
     }
 
-    pub(crate) fn closed(what: &str) -> Self {
+    /// The error for everything after the end of a bus, a transport or a subscription.
+    pub fn closed(what: &str) -> Self {
         Self::new(ErrorKind::Closed, format!("{what} is closed"))
     }
 }

@@ -20,7 +20,7 @@ use crate::json::{Json, JsonMap};
 ///
 /// Its [`Envelope`] is always at hand. Its payload is either the object it was published with, shared as it is, or the
 /// bytes it came as, kept as they are: a forwarded event is never encoded again, and nothing is decoded before
-/// [`typed`](Self::typed) or another accessor of the payload is called.
+/// a typed [`Event`](crate::Event) is made of it, or an accessor of the payload is called.
 #[derive(Clone)]
 pub struct AnyEvent(Arc<Inner>);
 
@@ -187,8 +187,17 @@ impl AnyEvent {
         }
     }
 
+    /// Makes sure that the object is there to be shared; gives it where it cannot be, because another type was decoded
+    /// from the same bytes first. Once per type of object, not of event: catalogues have many more of these.
+    pub(crate) fn decoded<O: DeserializeOwned + Send + Sync + 'static>(&self) -> Result<Option<Box<O>>> {
+        match self.shared::<O>() {
+            Some(_) => Ok(None),
+            None => Ok(self.share(self.object()?).map(Box::new)),
+        }
+    }
+
     /// Keeps a decoded object for the next one who asks; gives it back when another type was first.
-    pub(crate) fn share<O: Send + Sync + 'static>(&self, object: O) -> Option<O> {
+    fn share<O: Send + Sync + 'static>(&self, object: O) -> Option<O> {
         if matches!(self.0.content, Content::Typed(_)) {
             return Some(object);
         }

@@ -10,12 +10,12 @@ use super::document::{Content, Extras, Request, Typed};
 use super::envelope::Envelope;
 use super::id::EventId;
 use super::kind::{EventKind, FromEvent as _, assert_kind};
-use super::name::{EventType, Key, Source};
+use super::name::{EventType, Key, Source, shorten};
 use super::timestamp::Timestamp;
 use super::trace::TraceContext;
 use super::typed::Event;
 use crate::error::{Error, Result};
-use crate::json::Json;
+use crate::json::{Json, JsonMap};
 
 /// A typed event in the making; publish it as it is, or [`build`](Self::build) it to keep it.
 ///
@@ -70,6 +70,10 @@ impl<T: EventKind> EventBuilder<T> {
     }
 
     /// Sets whether it is about real money.
+    #[expect(
+        clippy::fn_params_excessive_bools,
+        reason = "the setter of a yes-or-no field, named as the field"
+    )]
     pub fn livemode(self, livemode: bool) -> Self {
         Self { livemode, ..self }
     }
@@ -87,7 +91,7 @@ impl<T: EventKind> EventBuilder<T> {
 
     /// Attaches a value under `metadata`.
     pub fn metadata(self, name: impl Into<String>, value: impl Serialize) -> Self {
-        self.member(name.into(), &value, |extras| &mut extras.metadata)
+        self.member(name.into(), &value, &METADATA)
     }
 
     /// Attaches the values an update changed, under `data.previous_attributes`.
@@ -96,8 +100,13 @@ impl<T: EventKind> EventBuilder<T> {
     }
 
     /// Attaches a value under `data`, beside the object.
-    pub fn data(self, name: impl Into<String>, value: impl Serialize) -> Self {
-        self.member(name.into(), &value, |extras| &mut extras.data)
+    pub fn data(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
+        let name = name.into();
+        if name == "object" {
+            self.failed = self.failed.or_else(|| Some(Error::invalid("data.object: is the event's object")));
+            return self;
+        }
+        self.member(name, &value, &DATA)
     }
 
     /// Makes the event.
@@ -113,27 +122,28 @@ impl<T: EventKind> EventBuilder<T> {
         self.extras.get_or_insert_default()
     }
 
-    fn member<V: Serialize>(
-        mut self,
-        name: String,
-        value: &V,
-        place: fn(&mut Extras) -> &mut crate::json::JsonMap,
-    ) -> Self {
+    fn member<V: Serialize>(mut self, name: String, value: &V, place: &Place) -> Self {
         match Json::new(value) {
-            Ok(_) if name == "object" => {
-                self.failed = self.failed.or_else(|| Some(Error::invalid("data.object: is the event's object")));
-            }
             Ok(json) => {
-                place(self.extras()).insert(name, json);
+                (place.of)(self.extras()).insert(name, json);
             }
             Err(cause) => {
-                let error = || Error::undecodable(format!("{name}: cannot be encoded as JSON")).with_source(cause);
-                self.failed = Some(self.failed.unwrap_or_else(error));
+                let text = format!("{}.{}: cannot be encoded as JSON", place.name, shorten(&name));
+                self.failed = self.failed.or_else(|| Some(Error::undecodable(text).with_source(cause)));
             }
         }
         self
     }
 }
+
+/// A part of the body that values can be attached to.
+struct Place {
+    name: &'static str,
+    of: fn(&mut Extras) -> &mut JsonMap,
+}
+
+const METADATA: Place = Place { name: "metadata", of: |extras| &mut extras.metadata };
+const DATA: Place = Place { name: "data", of: |extras| &mut extras.data };
 
 impl<T: EventKind> fmt::Debug for EventBuilder<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -158,6 +168,9 @@ impl<T: EventKind> IntoEvent for EventBuilder<T> {
             return Err(failed);
         }
         let time = self.time.unwrap_or_else(Timestamp::now);
+        if !time.has_text() {
+            return Err(Error::invalid("time: must lie between the years -9999 and 9999"));
+        }
         let object_id: Box<str> = T::object_id(&self.object).into();
         let key = self.key.or_else(|| (!object_id.is_empty()).then(|| object_id.to_string()));
         let envelope = Envelope {

@@ -12,7 +12,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::envelope::Envelope;
 use super::id::EventId;
-use super::name::{EventType, Key, Source, type_rule};
+use super::name::{EventType, Key, Source, brief, shorten, type_rule};
 use super::strict;
 use super::timestamp::Timestamp;
 use crate::error::{Error, Result};
@@ -182,13 +182,15 @@ impl Serialize for Member<'_> {
 /// Reads and checks a body from outside.
 pub(crate) fn read(json: &[u8]) -> Result<Envelope> {
     strict::check(json)?;
-    let incoming: Incoming<'_> = decode(json, "")?;
+    let incoming: Incoming<'_> = body(json)?;
     for (field, value) in [("data", Some(incoming.data)), ("metadata", incoming.metadata)] {
-        if value.is_some_and(|value| !value.get().starts_with('{') && (field == "data" || value.get() != "null")) {
+        if value
+            .is_some_and(|value| !value.get().starts_with('{') && (field == "data" || value.get() != "null"))
+        {
             return Err(Error::undecodable(format!("{field}: must be an object")));
         }
     }
-    envelope(&incoming).map_err(|error| Error::undecodable(error.to_string()).with_source(error))
+    envelope(&incoming).map_err(|error| Error::undecodable(error.to_string()))
 }
 
 fn envelope(incoming: &Incoming<'_>) -> Result<Envelope> {
@@ -196,9 +198,17 @@ fn envelope(incoming: &Incoming<'_>) -> Result<Envelope> {
     Ok(Envelope {
         id: EventId::new(&*incoming.id)?,
         event_type: EventType::new(incoming.event_type.clone().into_owned())?,
-        source: Source::new(incoming.source.clone().map_or(Cow::Borrowed(DEFAULT_SOURCE), |source| source.into_owned().into()))?,
+        source: Source::new(
+            incoming
+                .source
+                .clone()
+                .map_or(Cow::Borrowed(DEFAULT_SOURCE), |source| source.into_owned().into()),
+        )?,
         time: instant("created_at", &incoming.created_at)?,
-        key: key.map(|key| Key::new(key.to_owned())).transpose().map_err(|error| named("object_id", &error))?,
+        key: key
+            .map(|key| Key::new(key.to_owned()))
+            .transpose()
+            .map_err(|error| named("object_id", &error))?,
         livemode: incoming.livemode,
         trace: None,
     })
@@ -214,12 +224,13 @@ fn named(field: &str, error: &Error) -> Error {
 
 /// Reads the fields beside the envelope.
 pub(crate) fn details(json: &[u8]) -> Result<Details> {
-    let incoming: Incoming<'_> = decode(json, "")?;
+    let incoming: Incoming<'_> = body(json)?;
     let text = |value: Option<Cow<'_, str>>| value.map(Cow::into_owned).unwrap_or_default();
     Ok(Details {
         request: optional(incoming.request, "request")?,
         metadata: optional(incoming.metadata, "metadata")?,
-        updated_at: instant("updated_at", incoming.updated_at.as_deref().unwrap_or(&incoming.created_at))?,
+        updated_at: instant("updated_at", incoming.updated_at.as_deref().unwrap_or(&incoming.created_at))
+            .map_err(|error| Error::undecodable(error.to_string()))?,
         pending_webhooks: incoming.pending_webhooks.unwrap_or_default(),
         api_version: text(incoming.api_version),
         object_type: text(incoming.object_type),
@@ -227,10 +238,13 @@ pub(crate) fn details(json: &[u8]) -> Result<Details> {
     })
 }
 
-/// Decodes a part that may be absent or `null`.
+/// Decodes an object that may be absent or `null`.
 fn optional<T: DeserializeOwned + Default>(raw: Option<&RawValue>, field: &str) -> Result<T> {
-    let decoded = raw.map(|raw| decode::<Option<T>>(raw.get().as_bytes(), field)).transpose()?;
-    Ok(decoded.flatten().unwrap_or_default())
+    match raw.map(RawValue::get).filter(|text| *text != "null") {
+        None => Ok(T::default()),
+        Some(text) if text.starts_with('{') => decode(text.as_bytes(), field),
+        Some(_) => Err(Error::undecodable(format!("{field}: must be an object"))),
+    }
 }
 
 /// Writes the body of an event that was published as an object.
@@ -239,7 +253,8 @@ pub(crate) fn write(envelope: &Envelope, content: &Content) -> Result<Bytes> {
         Content::Encoded(bytes) => return Ok(bytes.clone()),
         Content::Typed(typed) => typed,
     };
-    let unencodable = |cause| Error::undecodable("data.object: cannot be encoded as JSON").with_source(Box::new(cause));
+    let unencodable =
+        |cause| Error::undecodable("data.object: cannot be encoded as JSON").with_source(Box::new(cause));
     let object = typed.object.encode().map_err(unencodable)?;
     let none = Extras::default();
     let extras = typed.extras.as_deref().unwrap_or(&none);
@@ -274,7 +289,7 @@ pub(crate) fn object<O: DeserializeOwned>(json: &[u8]) -> Result<O> {
     struct Data<O> {
         object: O,
     }
-    decode::<Body<O>>(json, "").map(|body| body.data.object)
+    body::<Body<O>>(json).map(|body| body.data.object)
 }
 
 /// The members of `data`.
@@ -283,29 +298,48 @@ pub(crate) fn data(json: &[u8]) -> Result<JsonMap> {
     struct Body {
         data: JsonMap,
     }
-    decode::<Body>(json, "").map(|body| body.data)
+    body::<Body>(json).map(|body| body.data)
 }
 
-/// Decodes JSON; when it fails, decodes once more to find out which field it was.
+/// Decodes a body. An array is none, though serde would read a struct from one.
+fn body<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T> {
+    match json.trim_ascii_start().first() {
+        Some(b'{') => decode(json, ""),
+        _ => Err(Error::undecodable("event: must be a JSON object")),
+    }
+}
+
+/// Checks and decodes a document from outside that is not an event.
+pub(crate) fn decode_strictly<T: DeserializeOwned>(json: &[u8]) -> Result<T> {
+    strict::check(json)?;
+    decode(json, "")
+}
+
+/// Decodes JSON; when it fails, looks for the field it failed at.
 pub(crate) fn decode<'a, T: Deserialize<'a>>(json: &'a [u8], within: &str) -> Result<T> {
-    serde_json::from_slice(json).or_else(|first| {
-        let mut reader = serde_json::Deserializer::from_slice(json);
-        let found: std::result::Result<T, _> = serde_path_to_error::deserialize(&mut reader);
-        Err(match found {
-            Err(error) => {
-                let path = error.path().to_string();
-                let cause = error.into_inner();
-                undecodable(&join(within, if path == "." { "" } else { &path }), &cause).with_source(cause)
-            }
-            Ok(_) => undecodable(within, &first).with_source(first),
-        })
-    })
+    serde_json::from_slice(json).map_err(|error| undecodable(&join(within, &path_at(json, &error)), &error))
 }
 
+/// The field at which decoding failed, empty for the document itself.
+///
+/// Decoding once more with a tracker would say it, but compile every object twice. Instead the text is cut in the token
+/// it failed at and walked, without a type, to that end.
+fn path_at(json: &[u8], error: &serde_json::Error) -> String {
+    let before = json.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1));
+    let line: usize = before.map(<[u8]>::len).sum();
+    let end = (line + error.column()).min(json.len());
+    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.\"".contains(byte);
+    let token = json[..end].iter().rev().take_while(|byte| is_token(byte)).count();
+    let opened = usize::from(json[..end].last().is_some_and(|byte| b"[{]}".contains(byte)));
+    let token = token.max(opened);
+    strict::path(&json[..end - token])
+}
+
+/// The field and the rule, without the cause as a source: its text is here already, and may quote a megabyte.
 fn undecodable(field: &str, cause: &dyn Display) -> Error {
     match field {
-        "" => Error::undecodable(cause.to_string()),
-        field => Error::undecodable(format!("{field}: {cause}")),
+        "" => Error::undecodable(brief(cause)),
+        field => Error::undecodable(format!("{}: {}", shorten(field), brief(cause))),
     }
 }
 

@@ -106,12 +106,15 @@ mod tests {
 
     #[test]
     fn generated_ids_have_the_documented_form_and_sort_by_time() {
-        let (early, late) = (Timestamp::from_millis(1_767_225_600_000), Timestamp::from_millis(1_767_225_600_001));
+        let (early, late) =
+            (Timestamp::from_millis(1_767_225_600_000), Timestamp::from_millis(1_767_225_600_001));
         let (first, second) = (EventId::generate(early), EventId::generate(late));
         assert!(first < second);
         for id in [&first, &second] {
             assert_eq!(id.as_str().len(), 28);
-            assert!(id.as_str().strip_prefix("evt_").unwrap().bytes().all(|byte| byte.is_ascii_alphanumeric()));
+            assert!(
+                id.as_str().strip_prefix("evt_").unwrap().bytes().all(|byte| byte.is_ascii_alphanumeric())
+            );
         }
         assert_ne!(EventId::generate(early), EventId::generate(early));
     }

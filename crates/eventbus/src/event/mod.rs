@@ -26,4 +26,5 @@ pub use timestamp::Timestamp;
 pub use trace::TraceContext;
 pub use typed::Event;
 
+pub(crate) use document::decode_strictly;
 pub(crate) use name::{name, shorten};

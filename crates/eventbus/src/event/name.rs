@@ -194,3 +194,15 @@ pub(crate) fn shorten(text: &str) -> Cow<'_, str> {
         None => Cow::Borrowed(text),
     }
 }
+
+/// An error's text with its two ends: what was found, and where.
+pub(super) fn brief(cause: &dyn std::fmt::Display) -> String {
+    const ENDS: usize = 128;
+    let text = cause.to_string();
+    let start = text.char_indices().nth(ENDS).map(|(at, _)| at);
+    let end = text.char_indices().rev().nth(ENDS).map(|(at, _)| at);
+    match (start, end) {
+        (Some(start), Some(end)) if start < end => format!("{}…{}", &text[..start], &text[end..]),
+        _ => text,
+    }
+}

@@ -89,7 +89,9 @@ impl FromStr for Pattern {
             match segment {
                 "#" if previous == "#" => return Err(invalid("must not have '#' twice in a row")),
                 "*" | "#" => {}
-                word if word.contains(['*', '#']) => return Err(invalid("'*' and '#' must be whole segments")),
+                word if word.contains(['*', '#']) => {
+                    return Err(invalid("'*' and '#' must be whole segments"));
+                }
                 word => type_rule(word.as_bytes()).map_err(|rule| match word {
                     "" => invalid("must not have an empty segment"),
                     _ => invalid(rule),

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
+use super::name::{brief, shorten};
 use crate::error::{Error, Result};
 
 /// How deep arrays and objects of an event may nest, the event itself included.
@@ -18,19 +19,54 @@ const FEW: usize = 16;
 pub(crate) fn check(json: &[u8]) -> Result<()> {
     let mut reader = serde_json::Deserializer::from_slice(json);
     let checked = Strict { left: MAX_DEPTH }.deserialize(&mut reader).and_then(|()| reader.end());
-    checked.map_err(|_| {
-        // Once more, slowly, for the name of the field.
-        let mut reader = serde_json::Deserializer::from_slice(json);
-        let mut track = serde_path_to_error::Track::new();
-        let traced = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
-        let again = Strict { left: MAX_DEPTH }.deserialize(traced).and_then(|()| reader.end());
-        let path = track.path().to_string();
-        let text = again.map_or_else(|cause| cause.to_string(), |()| "is not one JSON document".to_owned());
-        match path.as_str() {
-            "." => Error::undecodable(format!("not valid JSON: {text}")),
-            path => Error::undecodable(format!("{path}: {text}")),
+    checked.map_err(|cause| {
+        let path = path(json);
+        let rule = if is_half_a_pair(json, &cause) { "half of a surrogate pair: " } else { "" };
+        let text = format!("{rule}{}", brief(&cause));
+        match (path.as_str(), cause.is_data()) {
+            ("", true) => Error::undecodable(format!("event: {text}")),
+            ("", false) => Error::undecodable(format!("not valid JSON: {text}")),
+            (path, _) => Error::undecodable(format!("{}: {text}", shorten(path))),
         }
     })
+}
+
+/// Walks a document once more, slowly, for the name of the field at which it fails; empty for the document itself.
+pub(crate) fn path(json: &[u8]) -> String {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let mut track = serde_path_to_error::Track::new();
+    let traced = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
+    let strict = Strict { left: MAX_DEPTH };
+    if strict.deserialize(traced).is_ok() {
+        return String::new();
+    }
+    // A `?` stands for a key that could not be read, a lone `.` for the document.
+    track.path().to_string().trim_end_matches(['?', '.']).to_owned()
+}
+
+/// Tells whether an error is about a surrogate without its other half: then the line has one up to there.
+fn is_half_a_pair(json: &[u8], cause: &serde_json::Error) -> bool {
+    let line = json.split(|byte| *byte == b'\n').nth(cause.line().saturating_sub(1)).unwrap_or_default();
+    let mut rest = &line[..cause.column().min(line.len())];
+    while let Some(first) = rest.first() {
+        let escape = if *first == b'\\' { 2 } else { 1 };
+        let length = match (surrogate(rest), rest.get(6..).and_then(surrogate)) {
+            (Some(true), Some(false)) => 12,
+            (Some(_), _) => return cause.is_syntax(),
+            (None, _) => escape,
+        };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    false
+}
+
+/// Tells whether a text begins with an escaped surrogate, and whether that is the leading one of a pair.
+fn surrogate(text: &[u8]) -> Option<bool> {
+    match text.strip_prefix(b"\\u")? {
+        [b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B', ..] => Some(true),
+        [b'd' | b'D', b'c'..=b'f' | b'C'..=b'F', ..] => Some(false),
+        _ => None,
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -94,7 +130,7 @@ impl<'de> Visitor<'de> for Strict {
         let mut keys = Keys::default();
         while let Some(name) = members.next_key_seed(Name)? {
             if let Some(twice) = keys.insert(name) {
-                return Err(A::Error::custom(format_args!("has the key {twice:?} twice")));
+                return Err(A::Error::custom(format_args!("has the key {:?} twice", shorten(&twice))));
             }
             members.next_value_seed(inner)?;
         }

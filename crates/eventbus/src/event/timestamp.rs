@@ -30,6 +30,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Tells whether the instant can be written as ISO-8601.
+    pub(super) fn has_text(self) -> bool {
+        jiff::Timestamp::from_millisecond(self.0).is_ok()
+    }
+
     /// This instant and a while, never past the end of time.
     #[must_use]
     pub fn plus(self, delay: Duration) -> Self {

@@ -77,7 +77,12 @@ fn parse(text: &str) -> Option<TraceContext> {
     if version == 0xff || (version == 0 && over) {
         return None;
     }
-    Some(TraceContext { trace, parent: u64::try_from(parent).ok()?, flags: u8::try_from(flags).ok()?, state: None })
+    Some(TraceContext {
+        trace,
+        parent: u64::try_from(parent).ok()?,
+        flags: u8::try_from(flags).ok()?,
+        state: None,
+    })
 }
 
 fn hex(text: &str, digits: usize) -> Option<u128> {

@@ -63,14 +63,11 @@ impl<T: EventKind> FromEvent for Event<T> {
     fn from_event(any: AnyEvent) -> Result<Self> {
         if any.event_type() != T::TYPE || any.source() != T::SOURCE {
             let (source, event_type) = (any.source(), any.event_type());
-            let wanted = format!("type: is {event_type:?} of {source:?}, not {:?} of {:?}", T::TYPE, T::SOURCE);
+            let wanted =
+                format!("type: is {event_type:?} of {source:?}, not {:?} of {:?}", T::TYPE, T::SOURCE);
             return Err(Error::undecodable(wanted));
         }
-        if any.shared::<T::Object>().is_some() {
-            return Ok(Self { any, own: None });
-        }
-        let object: T::Object = any.object()?;
-        let own = any.share(object).map(Box::new);
+        let own = any.decoded()?;
         Ok(Self { any, own })
     }
 }

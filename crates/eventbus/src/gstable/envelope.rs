@@ -12,7 +12,7 @@
 
 use super::{Family, SOURCE, UtcOffset};
 use crate::error::{Error, Result};
-use crate::event::AnyEvent;
+use crate::event::{AnyEvent, decode_strictly};
 use crate::json::{Json, JsonMap};
 use crate::object::object;
 
@@ -35,6 +35,14 @@ object! {
 }
 
 impl Envelope {
+    /// Reads the body of a webhook, as strictly as [`AnyEvent::from_json`] reads an event.
+    ///
+    /// # Errors
+    /// [`Undecodable`](crate::ErrorKind::Undecodable), naming the field and the rule.
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        decode_strictly(json)
+    }
+
     /// Makes an event of the envelope; its time is read in `offset`.
     ///
     /// Nothing is lost: [`from_event`](Self::from_event) gives the same envelope back. GStable knows no test mode, so the
@@ -44,6 +52,9 @@ impl Envelope {
     /// [`Undecodable`](crate::ErrorKind::Undecodable), naming the field, when type, time, payload or the resource of a
     /// known family is missing or wrong.
     pub fn into_event(self, offset: UtcOffset) -> Result<AnyEvent> {
+        if self.event_id.is_empty() {
+            return Err(missing("eventId"));
+        }
         let event_type = self.event_type.ok_or_else(|| missing("eventType"))?;
         let occurrence = self.occurrence.ok_or_else(|| missing("occurrence"))?;
         let payload = self.payload.ok_or_else(|| missing("payload"))?;

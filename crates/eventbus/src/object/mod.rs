@@ -2,9 +2,10 @@
 //!
 //! A provider changes its objects without asking, and an event about money must still arrive. Hence:
 //!
-//! - **Only the id is required.** Every other field is an `Option`, also where the provider documents it as always there:
-//!   real events leave such fields out (the documented sample of `customer.subscription.renewed` does), and that is no
-//!   reason to dead-letter a payment.
+//! - **No field is required.** The id is a `String` that is empty when it is absent; every other field is an `Option`,
+//!   also where the provider documents it as always there: real events leave such fields out (the documented sample of
+//!   `customer.subscription.renewed` does, and the preview of an invoice has no id yet), and that is no reason to
+//!   dead-letter a payment.
 //! - **Nothing is lost.** A field we do not know stays in `extra`, with its exact text and in its order. So does the name
 //!   of a field that came as `null`, which keeps `null` and absent apart: decoding and encoding again gives the value
 //!   that came.
@@ -29,7 +30,7 @@ use crate::json::{Json, JsonMap};
 
 /// Makes a struct of a provider's object: documented fields, and `extra` for the rest.
 ///
-/// Fields are written as in any struct, `pub id: String` where required and `pub name: Option<T>` elsewhere, in the
+/// Fields are written as in any struct, `pub id: String` for the id and `pub name: Option<T>` elsewhere, in the
 /// provider's order, which is the order they are encoded in. `pub kind = "type": …` names the field on the wire where
 /// it is not the Rust name. At most 128 fields.
 macro_rules! object {
@@ -59,15 +60,13 @@ macro_rules! object {
             const AT: &[At] = &[$(At::$field),*];
 
             impl $crate::object::Object for $Object {
-                const NAMES: &'static [&'static str] = &[$($crate::object::object!(@wire $field $($wire)?)),*];
-                const REQUIRED: u128 = 0 $(| (<$Type as $crate::object::Slot>::REQUIRED as u128) << At::$field as u32)*;
-
-                fn number(name: &str) -> Option<usize> {
-                    match name {
+                const SHAPE: $crate::object::Shape = $crate::object::Shape {
+                    names: &[$($crate::object::object!(@wire $field $($wire)?)),*],
+                    number: |name| match name {
                         $( $crate::object::object!(@wire $field $($wire)?) => Some(At::$field as usize), )*
                         _ => None,
-                    }
-                }
+                    },
+                };
 
                 fn fill<'de, A: serde::de::MapAccess<'de>>(&mut self, at: usize, map: &mut A) -> Result<bool, A::Error> {
                     match AT[at] {
@@ -76,7 +75,7 @@ macro_rules! object {
                 }
 
                 fn write<M: serde::ser::SerializeMap>(&self, out: &mut $crate::object::Written<M>) -> Result<(), M::Error> {
-                    $( out.field(At::$field as usize, Self::NAMES, &self.$field)?; )*
+                    $( out.field(At::$field as usize, Self::SHAPE.names, &self.$field)?; )*
                     Ok(())
                 }
 
@@ -115,13 +114,7 @@ pub(crate) use word::open_enum;
 
 /// What `object!` writes for a struct; everything else is here, once for all of them.
 pub(crate) trait Object: Default {
-    /// The names on the wire, in the provider's order. A field's place here is its number.
-    const NAMES: &'static [&'static str];
-    /// A bit per field, set where the field must be there.
-    const REQUIRED: u128;
-
-    /// The number of the field `name`.
-    fn number(name: &str) -> Option<usize>;
+    const SHAPE: Shape;
 
     /// Reads the value of field `at`; false when it was `null`.
     fn fill<'de, A: MapAccess<'de>>(&mut self, at: usize, map: &mut A) -> Result<bool, A::Error>;
@@ -129,12 +122,20 @@ pub(crate) trait Object: Default {
     /// Writes the fields that are set.
     fn write<M: SerializeMap>(&self, out: &mut Written<M>) -> Result<(), M::Error>;
 
-    /// The first field that must be there.
+    /// The id.
     fn id(&self) -> Option<&str>;
 
     fn extra(&self) -> &JsonMap;
 
     fn extra_mut(&mut self) -> &mut JsonMap;
+}
+
+/// What is known of an object's fields. A field's number is its place in the provider's order.
+pub(crate) struct Shape {
+    /// The names on the wire.
+    pub(crate) names: &'static [&'static str],
+    /// The number of a name.
+    pub(crate) number: fn(&str) -> Option<usize>,
 }
 
 /// What an event can be about: something with an id.
@@ -168,7 +169,7 @@ pub(crate) fn encode<O: Object, S: Serializer>(object: &O, serializer: S) -> Res
     let mut out = Written { map: serializer.serialize_map(None)?, set: 0 };
     object.write(&mut out)?;
     for (name, value) in object.extra() {
-        let written = O::number(name).is_some_and(|at| out.set & (1 << at) != 0);
+        let written = (O::SHAPE.number)(name).is_some_and(|at| out.set & (1 << at) != 0);
         if !written {
             out.map.serialize_entry(name, value)?;
         }
@@ -176,10 +177,8 @@ pub(crate) fn encode<O: Object, S: Serializer>(object: &O, serializer: S) -> Res
     out.map.end()
 }
 
-/// A field of an object: an `Option`, or the id.
+/// A field of an object: an `Option`, or the id, which is empty when it is not set.
 pub(crate) trait Slot: Serialize {
-    const REQUIRED: bool;
-
     fn fill<'de, A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<bool, A::Error>;
 
     fn is_set(&self) -> bool;
@@ -189,8 +188,7 @@ pub(crate) trait Slot: Serialize {
 }
 
 impl<T: Serialize + for<'de> Deserialize<'de>> Slot for Option<T> {
-    const REQUIRED: bool = false;
-
+    #[inline(never)]
     fn fill<'de, A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<bool, A::Error> {
         *self = map.next_value()?;
         Ok(self.is_some())
@@ -206,15 +204,15 @@ impl<T: Serialize + for<'de> Deserialize<'de>> Slot for Option<T> {
 }
 
 impl Slot for String {
-    const REQUIRED: bool = true;
-
     fn fill<'de, A: MapAccess<'de>>(&mut self, map: &mut A) -> Result<bool, A::Error> {
-        *self = map.next_value()?;
-        Ok(true)
+        let id: Option<Self> = map.next_value()?;
+        let set = id.is_some();
+        *self = id.unwrap_or_default();
+        Ok(set)
     }
 
     fn is_set(&self) -> bool {
-        true
+        !self.is_empty()
     }
 
     fn id(&self) -> Option<&str> {
@@ -229,6 +227,7 @@ pub(crate) struct Written<M> {
 }
 
 impl<M: SerializeMap> Written<M> {
+    #[inline(never)]
     pub(crate) fn field<T: Slot>(
         &mut self,
         at: usize,
@@ -256,44 +255,56 @@ impl<'de, O: Object> Visitor<'de> for Fields<O> {
         write!(f, "a {} object", self.name)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<O, A::Error> {
-        let (mut object, mut seen) = (O::default(), 0_u128);
-        while let Some(name) = map.next_key_seed(Name::<O>(PhantomData))? {
-            match name {
-                Found::Known(at) if seen & (1 << at) != 0 => {
-                    return Err(A::Error::duplicate_field(O::NAMES[at]));
-                }
-                Found::Known(at) => {
-                    seen |= 1 << at;
-                    if !object.fill(at, &mut map)? {
-                        object.extra_mut().push(O::NAMES[at].to_owned(), Json::null());
-                    }
-                }
-                Found::Unknown(name) => object.extra_mut().push(name, map.next_value()?),
-            }
-        }
-        let missing = O::REQUIRED & !seen;
-        if missing != 0 {
-            return Err(A::Error::missing_field(O::NAMES[missing.trailing_zeros() as usize]));
-        }
-        object.extra().unique()?;
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<O, A::Error> {
+        let mut object = O::default();
+        *object.extra_mut() = read(map, &O::SHAPE, &mut |at, map| object.fill(at, map))?;
         Ok(object)
     }
 }
 
+/// Reads an object field by field: `fill` takes what is known, and the rest is given back.
+///
+/// Not generic over the object, because the compiler would write it out for each of them.
+fn read<'de, A: MapAccess<'de>>(
+    mut map: A,
+    shape: &'static Shape,
+    fill: Fill<'_, A, A::Error>,
+) -> Result<JsonMap, A::Error> {
+    let (mut extra, mut seen) = (JsonMap::new(), 0_u128);
+    while let Some(name) = map.next_key_seed(Name(shape.number))? {
+        match name {
+            Found::Known(at) if seen & (1 << at) != 0 => {
+                return Err(A::Error::duplicate_field(shape.names[at]));
+            }
+            Found::Known(at) => {
+                seen |= 1 << at;
+                if !fill(at, &mut map)? {
+                    extra.push(shape.names[at].to_owned(), Json::null());
+                }
+            }
+            Found::Unknown(name) => extra.push(name, map.next_value()?),
+        }
+    }
+    extra.unique()?;
+    Ok(extra)
+}
+
+/// Reads the value of the field of a number; false when it was `null`.
+type Fill<'a, A, E> = &'a mut dyn FnMut(usize, &mut A) -> Result<bool, E>;
+
 /// Looks a name up.
-struct Name<O>(PhantomData<O>);
+struct Name(fn(&str) -> Option<usize>);
 
 enum Found {
     Known(usize),
     Unknown(String),
 }
 
-impl<'de, O: Object> DeserializeSeed<'de> for Name<O> {
+impl<'de> DeserializeSeed<'de> for Name {
     type Value = Found;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Found, D::Error> {
-        deserializer.deserialize_identifier(Word(|name: &str| match O::number(name) {
+        deserializer.deserialize_identifier(Word(|name: &str| match (self.0)(name) {
             Some(at) => Found::Known(at),
             None => Found::Unknown(name.to_owned()),
         }))
