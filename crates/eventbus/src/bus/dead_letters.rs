@@ -105,14 +105,18 @@ impl Select {
     pub fn selects(&self, letter: &DeadLetter) -> bool {
         let event = match &letter.body {
             Body::Event(event) => Some(event),
-            Body::Undecodable(..) => None,
+            Body::Undecodable(_) => None,
         };
         self.id.is_none_or(|id| letter.id == id)
             && self.reason.is_none_or(|reason| letter.reason == reason)
             && self.since.is_none_or(|since| letter.time >= since)
             && self.until.is_none_or(|until| letter.time < until)
-            && is(self.pattern.as_ref(), |pattern| event.is_some_and(|event| pattern.matches(event.event_type().as_str())))
-            && is(self.key.as_ref(), |key| event.and_then(|event| event.key()).is_some_and(|is| is.as_str() == key))
+            && is(self.pattern.as_ref(), |pattern| {
+                event.is_some_and(|event| pattern.matches(event.event_type().as_str()))
+            })
+            && is(self.key.as_ref(), |key| {
+                event.and_then(|event| event.key()).is_some_and(|is| is.as_str() == key)
+            })
             && is(self.event.as_ref(), |id| event.is_some_and(|event| event.id().as_str() == id))
             && is(self.matching.as_ref(), |matching| matching(letter))
     }
@@ -227,7 +231,7 @@ impl Redrive {
             None => None,
             Some(0) => return Err(Error::invalid("rate: must be above 0")),
             Some(rate) => {
-                let mut pace = interval(Duration::from_secs(1) / rate);
+                let mut pace = interval((Duration::from_secs(1) / rate).max(Duration::from_nanos(1)));
                 pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 Some(pace)
             }

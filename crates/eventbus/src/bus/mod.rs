@@ -59,6 +59,7 @@ pub struct EventBus(Arc<Inner>);
 
 struct Inner {
     transport: Arc<dyn Transport>,
+    capabilities: Capabilities,
     config: BusConfig,
     /// Tells this bus from others of the process.
     number: u64,
@@ -132,7 +133,8 @@ impl EventBus {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let (phase, subscriptions) = (AtomicU8::new(OPEN), Mutex::default());
-        Self(Arc::new(Inner { transport, config, number, phase, subscriptions }))
+        let capabilities = transport.capabilities();
+        Self(Arc::new(Inner { transport, capabilities, config, number, phase, subscriptions }))
     }
 
     /// A bus within this process.
@@ -149,8 +151,8 @@ impl EventBus {
     }
 
     /// What the transport can do.
-    pub fn capabilities(&self) -> Capabilities {
-        self.0.transport.capabilities()
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.0.capabilities
     }
 
     /// What a group holds at this moment; `None` when there is no such group.

@@ -86,7 +86,10 @@ impl EventBus {
     /// # Errors
     /// A [`BatchError`] with one outcome per event, each as for [`publish`](Self::publish). When an event breaks a
     /// rule, nothing was published.
-    pub async fn publish_all<E: IntoEvent>(&self, events: impl IntoIterator<Item = E>) -> Result<usize, BatchError> {
+    pub async fn publish_all<E: IntoEvent>(
+        &self,
+        events: impl IntoIterator<Item = E>,
+    ) -> Result<usize, BatchError> {
         let events = events.into_iter().map(|event| self.accept(event.into_event()));
         let mut batch = Vec::new();
         for (index, event) in events.enumerate() {
@@ -143,7 +146,9 @@ impl EventBus {
             event.to_json()?;
         }
         match (event.encoded_len(), self.0.config.max_event_size) {
-            (Some(size), most) if size > most => Err(Error::invalid(format!("event: has {size} bytes, more than {most}"))),
+            (Some(size), most) if size > most => {
+                Err(Error::invalid(format!("event: has {size} bytes, more than {most}")))
+            }
             _ => Ok(event),
         }
     }

@@ -1,5 +1,6 @@
 //! Ending well: stop accepting, finish what can be finished, say what could not.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::subscription::Running;
 use super::{CLOSED, DRAINING, EventBus};
-use crate::engine::Command;
+use crate::engine::{Command, FOREVER};
 use crate::transport::{Backlog, Group};
 
 /// What a shutdown did, and what it left.
@@ -16,6 +17,8 @@ use crate::transport::{Backlog, Group};
 pub struct ShutdownReport {
     /// One report per subscription.
     pub groups: Vec<GroupReport>,
+    /// Events that were to be published later, and end with this process.
+    pub scheduled: u64,
     /// How the transport's end failed, if it did.
     pub transport: Option<String>,
 }
@@ -23,7 +26,9 @@ pub struct ShutdownReport {
 impl ShutdownReport {
     /// Tells whether nothing was left undone that ends with this process, and no handler was cut short.
     pub fn is_complete(&self) -> bool {
-        self.transport.is_none() && self.groups.iter().all(|group| group.aborted == 0 && group.unfinished() == 0)
+        self.transport.is_none()
+            && self.scheduled == 0
+            && self.groups.iter().all(|group| group.aborted == 0 && group.unfinished() == 0)
     }
 }
 
@@ -38,7 +43,7 @@ pub struct GroupReport {
     pub dead_lettered: u64,
     /// Handlers dropped at the deadline; their messages went back to the group.
     pub aborted: u64,
-    /// What the group holds now; `None` when the group is gone or the transport did not say.
+    /// What the group holds now, or held when it went with its last member; `None` when the transport did not say.
     pub left: Option<Backlog>,
     /// Whether what is left outlives this process.
     pub kept: bool,
@@ -47,12 +52,16 @@ pub struct GroupReport {
 impl GroupReport {
     pub(super) async fn of(running: &Running) -> Self {
         let (plan, stats) = (&running.plan, &running.control.stats);
+        let noted = *stats.left.lock().unwrap_or_else(PoisonError::into_inner);
         Self {
             group: (*plan.group).clone(),
             acked: stats.acked.load(Ordering::Relaxed),
             dead_lettered: stats.dead.load(Ordering::Relaxed),
             aborted: stats.aborted.load(Ordering::Relaxed),
-            left: plan.transport.backlog(&plan.group).await.ok().flatten(),
+            left: match noted {
+                Some(left) => Some(left),
+                None => plan.transport.backlog(&plan.group).await.ok().flatten(),
+            },
             kept: plan.transport.capabilities().durability.outlives_process(),
         }
     }
@@ -73,7 +82,7 @@ impl EventBus {
     /// Returns at the deadline at the latest, but for handlers that block their thread. Idempotent: a second call waits
     /// for nothing new and reports again.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
-        let deadline = Instant::now() + deadline;
+        let deadline = Instant::now() + deadline.min(FOREVER);
         let _ = self.0.phase.compare_exchange(super::OPEN, DRAINING, Ordering::SeqCst, Ordering::SeqCst);
         let running = self.running().clone();
         let (paused, active): (Vec<_>, Vec<_>) =
@@ -85,7 +94,8 @@ impl EventBus {
         }
         self.0.phase.store(CLOSED, Ordering::SeqCst);
         groups.extend(join_all(active.iter().map(|running| running.stop(deadline))).await);
+        let scheduled = self.0.transport.scheduled().await;
         let transport = self.0.transport.close().await.err().map(|error| error.to_string());
-        ShutdownReport { groups, transport }
+        ShutdownReport { groups, scheduled, transport }
     }
 }

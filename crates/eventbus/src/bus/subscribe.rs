@@ -10,12 +10,12 @@ use tower::{BoxError, Layer, Service};
 use super::EventBus;
 use super::subscription::{Running, Subscription};
 use crate::engine::{
-    AnyHandler, AnyLayer, Control, Dispatch, Driver, Hand, Handler, HandlerService, Idempotency, Invocation, Messages,
-    OnDeadLetter, Plan, Retry, erase, erase_layer,
+    AnyHandler, AnyLayer, Control, Dispatch, Driver, Handler, HandlerService, Idempotency, Invocation,
+    Messages, OnDeadLetter, Plan, Retry, by_hand, erase, erase_layer,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{AnyEvent, Filter, FromEvent, Pattern};
-use crate::transport::{Capabilities, Group, Mode, Order, Overflow, SubscriptionSpec};
+use crate::transport::{Group, Mode, Order, Overflow, SubscriptionSpec};
 
 /// A subscription in the making: handlers, group and policies.
 ///
@@ -51,7 +51,7 @@ enum Timeout {
 
 const CONCURRENCY: usize = 16;
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// The least that is prefetched, unless set: handlers that are done at once are fed in batches of this size.
+/// The most that is prefetched, unless set, while handlers are done at once.
 const PREFETCH: usize = 256;
 
 impl SubscriptionBuilder {
@@ -81,22 +81,22 @@ impl SubscriptionBuilder {
     /// One handler gets each event: the one for its exact type before those for patterns, and among patterns the first
     /// that was added.
     pub fn on<E: FromEvent, M: 'static>(self, handler: impl Handler<E, M>) -> Self {
-        self.add(Ok(E::filters()), erase(handler))
+        self.add(Ok(E::filters()), &erase(handler))
     }
 
     /// Adds a handler for the types that a pattern matches, of every source.
     pub fn on_pattern<M: 'static>(self, pattern: &str, handler: impl Handler<AnyEvent, M>) -> Self {
         let filter = pattern.parse::<Pattern>().map(|pattern| vec![Filter::new(pattern)]);
-        self.add(filter, erase(handler))
+        self.add(filter, &erase(handler))
     }
 
     /// Adds a handler for what a filter matches: a pattern of one source.
     pub fn on_filter<M: 'static>(self, filter: Filter, handler: impl Handler<AnyEvent, M>) -> Self {
-        self.add(Ok(vec![filter]), erase(handler))
+        self.add(Ok(vec![filter]), &erase(handler))
     }
 
-    fn add(mut self, filters: Result<Vec<Filter>>, handler: Arc<dyn AnyHandler>) -> Self {
-        let added = filters.and_then(|filters| self.dispatch.add(filters, &handler));
+    fn add(mut self, filters: Result<Vec<Filter>>, handler: &Arc<dyn AnyHandler>) -> Self {
+        let added = filters.and_then(|filters| self.dispatch.add(filters, handler));
         self.failed = self.failed.or(added.err());
         self
     }
@@ -127,7 +127,7 @@ impl SubscriptionBuilder {
     }
 
     /// Sets how many messages are held at once, running ones included; at least the concurrency. Default: twice the
-    /// concurrency, at least 256.
+    /// concurrency, growing to 256 while handlers are done at once.
     pub fn prefetch(self, messages: usize) -> Self {
         Self { prefetch: Some(messages), ..self }
     }
@@ -195,9 +195,9 @@ impl SubscriptionBuilder {
             return Err(Error::new(ErrorKind::Conflict, "a subscription has handlers or a stream, not both"));
         }
         let control = Arc::new(Control::new());
-        let (hand, messages) = Hand::new(self.concurrency.max(1), &control);
+        let (handler, messages) = by_hand(self.concurrency.max(1), &control);
         let filter = pattern.parse::<Pattern>().map(|pattern| vec![Filter::new(pattern)]);
-        self.add(filter, Arc::new(hand)).run(control, Duration::MAX).await?;
+        self.add(filter, &handler).run(control, Duration::MAX).await?;
         Ok(messages)
     }
 
@@ -253,19 +253,13 @@ impl SubscriptionBuilder {
             guard.check(timeout)?;
         }
         let can = self.bus.capabilities();
-        let retries = self.retry.limit() > 1;
+        can.check(spec)?;
         let longest = *self.retry.bounds(u32::MAX).end();
-        let asked = [
-            (spec.order == Order::PerKey && !can.key_order, "order per key"),
-            (spec.mode == Mode::Broadcast && !can.broadcast, "broadcast"),
-            (spec.ephemeral && !can.ephemeral, "ephemeral groups"),
-            ((spec.overflow != Overflow::Wait || spec.capacity.is_some()) && !can.overflow, "overflow and capacity"),
-            (retries && can.retry_delay.is_none(), "retries: set Retry::never()"),
-            (retries && can.retry_delay.is_some_and(|most| longest > most), "retry delays that long"),
-        ];
-        match asked.iter().find(|(missing, _)| *missing) {
-            Some((_, what)) => Err(refused(&can, what)),
-            None => Ok(()),
+        match can.retry_delay {
+            _ if self.retry.limit() == 1 => Ok(()),
+            None => Err(can.lack("retries: set Retry::never()")),
+            Some(most) if longest > most => Err(can.lack("retry delays that long")),
+            Some(_) => Ok(()),
         }
     }
 
@@ -279,14 +273,13 @@ impl SubscriptionBuilder {
             on_dead_letter: self.on_dead_letter,
             timeout,
             concurrency: self.concurrency,
-            prefetch: self.prefetch.unwrap_or((self.concurrency * 2).max(PREFETCH)),
+            prefetch: match self.prefetch {
+                Some(fixed) => fixed..=fixed,
+                None => self.concurrency * 2..=PREFETCH.max(self.concurrency * 2),
+            },
             bus: self.bus.0.number,
         }
     }
-}
-
-fn refused(can: &Capabilities, what: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("the {} transport cannot do {what}", can.transport))
 }
 
 impl fmt::Debug for SubscriptionBuilder {

@@ -1,15 +1,16 @@
 //! A running subscription, and the handle to it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::sync::Mutex;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 
 use super::health::SubscriptionHealth;
 use super::shutdown::GroupReport;
-use crate::engine::{Command, Control, Plan};
+use crate::engine::{Command, Control, FOREVER, Plan};
 use crate::transport::Group;
 
 /// A subscription that runs until it is stopped, its bus is shut down or its transport closes.
@@ -21,29 +22,32 @@ pub struct Subscription(Arc<Running>);
 pub(super) struct Running {
     pub(super) plan: Arc<Plan>,
     pub(super) control: Arc<Control>,
+    /// Tells whether the task has ended.
+    ended: AbortHandle,
+    /// Taken by the stop that has seen its end; others that stop meanwhile wait for that.
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Running {
     pub(super) fn new(plan: Arc<Plan>, control: Arc<Control>, task: JoinHandle<()>) -> Self {
-        Self { plan, control, task: Mutex::new(Some(task)) }
+        Self { plan, control, ended: task.abort_handle(), task: Mutex::new(Some(task)) }
     }
 
     pub(super) fn is_over(&self) -> bool {
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
-        task.as_ref().is_none_or(JoinHandle::is_finished)
+        self.ended.is_finished()
     }
 
     /// Ends it: nothing starts any more, what runs may finish until the deadline.
     pub(super) async fn stop(&self, deadline: Instant) -> GroupReport {
         self.control.tell(Command::Stop(deadline));
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task
-            && let Err(error) = task.await
-            && error.is_panic()
-        {
-            tracing::error!(group = %self.plan.group, "the subscription's task panicked: a bug of this library");
+        let mut task = self.task.lock().await;
+        if let Some(running) = task.as_mut() {
+            if running.await.is_err_and(|error| error.is_panic()) {
+                tracing::error!(group = %self.plan.group, "the subscription's task panicked: a bug of this library");
+            }
+            *task = None;
         }
+        drop(task);
         GroupReport::of(self).await
     }
 }
@@ -71,7 +75,7 @@ impl Subscription {
     /// Leaves the group: nothing starts any more, handlers may finish for this long, what they did not finish and what
     /// was received beforehand goes back to the group.
     pub async fn stop(&self, deadline: Duration) -> GroupReport {
-        self.0.stop(Instant::now() + deadline).await
+        self.0.stop(Instant::now() + deadline.min(FOREVER)).await
     }
 
     /// How it is.

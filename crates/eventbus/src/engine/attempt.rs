@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::current::Handling;
 use super::failure::{Class, HandlerError, HandlerResult};
-use super::handler::Running;
+use super::handler::Slot;
+use super::idempotency::InProgress;
 use super::retry::Retry;
 use crate::error::{Error, ErrorKind};
 use crate::event::TraceContext;
@@ -36,16 +37,15 @@ pub(crate) enum Verdict {
 impl Verdict {
     pub(crate) fn of(result: HandlerResult, retry: &Retry) -> Self {
         let Err(error) = result else { return Self::Done };
-        if error.downcast_ref::<super::idempotency::InProgress>().is_some() {
-            if let Class::RetryAfter(rest) = error.class() {
-                return Self::Deferred(rest);
-            }
+        if let (Some(InProgress), Class::RetryAfter(rest)) = (error.downcast_ref(), error.class()) {
+            return Self::Deferred(rest);
         }
         if error.downcast_ref::<Unsettled>().is_some() {
             return Self::failed(Class::Transient, Reason::Transient, error.to_string());
         }
         let class = retry.class(&error);
-        let undecodable = error.downcast_ref::<Error>().is_some_and(|error| error.kind() == ErrorKind::Undecodable);
+        let undecodable =
+            error.downcast_ref::<Error>().is_some_and(|error| error.kind() == ErrorKind::Undecodable);
         let reason = match class {
             Class::Permanent if undecodable => Reason::Undecodable,
             Class::Permanent => Reason::Permanent,
@@ -60,13 +60,21 @@ impl Verdict {
 
     /// The verdict on bytes that are no event, or not the one their type says.
     pub(crate) fn undecodable(error: &Error) -> Self {
-        Self::failed(Class::Permanent, Reason::Undecodable, HandlerError::permanent(error.to_string()).to_string())
+        Self::failed(
+            Class::Permanent,
+            Reason::Undecodable,
+            HandlerError::permanent(error.to_string()).to_string(),
+        )
     }
 
     fn panicked(payload: &(dyn Any + Send)) -> Self {
         let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-        Self::failed(Class::Transient, Reason::Panicked, text.unwrap_or_else(|| "the handler panicked".to_owned()))
+        Self::failed(
+            Class::Transient,
+            Reason::Panicked,
+            text.unwrap_or_else(|| "the handler panicked".to_owned()),
+        )
     }
 }
 
@@ -91,7 +99,7 @@ pub(crate) fn caught<T>(piece: impl FnOnce() -> T) -> Result<T, Verdict> {
 
 /// A handler on its own task, with its time-out.
 pub(crate) struct Attempt {
-    pub(crate) running: Option<Running>,
+    pub(crate) slot: Option<Box<dyn Slot>>,
     pub(crate) retry: Retry,
     pub(crate) bus: u64,
     pub(crate) trace: Option<TraceContext>,
@@ -102,7 +110,9 @@ impl Attempt {
         let Some(limit) = timeout else { return self.await };
         match tokio::time::timeout(limit, self).await {
             Ok(verdict) => verdict,
-            Err(_) => Verdict::failed(Class::Transient, Reason::TimedOut, format!("took longer than {limit:?}")),
+            Err(_) => {
+                Verdict::failed(Class::Transient, Reason::TimedOut, format!("took longer than {limit:?}"))
+            }
         }
     }
 }
@@ -112,16 +122,16 @@ impl Future for Attempt {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut TaskContext<'_>) -> Poll<Verdict> {
         let this = &mut *self;
-        let Some(running) = &mut this.running else { return Poll::Pending };
+        let Some(slot) = &mut this.slot else { return Poll::Pending };
         let polled = caught(|| {
             let _handling = Handling::enter(this.bus, this.trace.as_ref());
-            running.poll(context)
+            slot.poll(context)
         });
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(result)) => Poll::Ready(Verdict::of(result, &this.retry)),
             Err(verdict) => {
-                this.running = None;
+                this.slot = None;
                 Poll::Ready(verdict)
             }
         }

@@ -8,6 +8,11 @@ use std::time::Duration;
 use futures::task::AtomicWaker;
 use tokio::time::Instant;
 
+use crate::transport::Backlog;
+
+/// The longest that anything here is asked to wait; a deadline beyond it would be past the end of the clock.
+pub(crate) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// What a subscription is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -42,6 +47,8 @@ pub(crate) struct Stats {
     pub(crate) running: AtomicU64,
     /// When the receive loop last turned, in milliseconds since the start.
     pub(crate) beat: AtomicU64,
+    /// What a group held that went with its last member, as that member saw it when it left.
+    pub(crate) left: Mutex<Option<Backlog>>,
     /// What is wrong at present.
     pub(crate) trouble: Mutex<Option<String>>,
 }
@@ -82,6 +89,10 @@ impl Control {
     /// How long ago the receive loop last turned.
     pub(crate) fn silence(&self) -> Duration {
         self.started.elapsed().saturating_sub(Duration::from_millis(self.stats.beat.load(Ordering::Relaxed)))
+    }
+
+    pub(crate) fn left(&self, backlog: Backlog) {
+        *lock(&self.stats.left) = Some(backlog);
     }
 
     pub(crate) fn trouble(&self, what: Option<String>) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::handler::AnyHandler;
+use super::handler::{AnyHandler, Slot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{AnyEvent, Filter};
 
@@ -42,6 +42,16 @@ impl Dispatch {
         filters
     }
 
+    /// Memory for the handler in a row.
+    pub(crate) fn slot(&self, row: usize) -> Box<dyn Slot> {
+        self.rows[row].handler.slot()
+    }
+
+    /// How many handlers there are.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Puts something around every handler.
     pub(crate) fn wrap(&mut self, wrap: impl Fn(Arc<dyn AnyHandler>) -> Arc<dyn AnyHandler>) {
         for row in &mut self.rows {
@@ -66,19 +76,20 @@ pub(crate) struct Memo {
 }
 
 impl Memo {
-    pub(crate) fn find<'a>(&mut self, dispatch: &'a Dispatch, event: &AnyEvent) -> Option<&'a Arc<dyn AnyHandler>> {
-        if let [only] = &dispatch.rows[..] {
-            return Some(&only.handler);
+    /// The row of the handler that gets an event.
+    pub(crate) fn find(&mut self, dispatch: &Dispatch, event: &AnyEvent) -> Option<usize> {
+        if dispatch.rows.len() == 1 {
+            return Some(0);
         }
-        let same = |other: &AnyEvent| other.event_type() == event.event_type() && other.source() == event.source();
-        let row = match &self.last {
-            Some((last, row)) if same(last) => *row,
+        let same =
+            |other: &AnyEvent| other.event_type() == event.event_type() && other.source() == event.source();
+        match &self.last {
+            Some((last, row)) if same(last) => Some(*row),
             _ => {
                 let row = dispatch.find(event)?;
                 self.last = Some((event.clone(), row));
-                row
+                Some(row)
             }
-        };
-        Some(&dispatch.rows[row].handler)
+        }
     }
 }

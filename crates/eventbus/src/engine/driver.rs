@@ -17,15 +17,18 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep_until};
 
 use super::attempt::Verdict;
+use super::backlog::{self, Message};
 use super::control::{Command, Control};
+use super::current::Handling;
 use super::dispatch::Memo;
-use super::handler::Running;
+use super::handler::{Context, Slot};
 use super::lanes::Lanes;
 use super::plan::Plan;
 use super::retry::Retry;
+use super::starting::is_suspect;
 use crate::error::{ErrorKind, Result};
 use crate::event::AnyEvent;
-use crate::transport::{Membership, Reader, Received, Settled, Settlement, Settler, Token};
+use crate::transport::{Backlog, Batch, Membership, Mode, Reader, Settled, Settlement, Settler, Token};
 
 /// How often the receive loop shows that it is alive.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -46,29 +49,35 @@ pub(crate) struct Driver {
     pub(super) receives: u64,
     receiving: Option<BoxFuture<'static, Incoming>>,
     resting: Option<Box<dyn Reader>>,
-    settling: Option<BoxFuture<'static, (Vec<(Token, Settlement)>, Vec<Settled>)>>,
+    settling: Option<BoxFuture<'static, Settling>>,
     pub(super) settlements: Vec<(Token, Settlement)>,
     /// Counts batches of settlements that were sent.
     pub(super) batches: u64,
-    pub(super) backlog: VecDeque<Message>,
+    pub(super) backlog: backlog::Backlog,
     /// Messages whose lane has come to them: they run before anything else.
     pub(super) promoted: VecDeque<Message>,
     pub(super) lanes: Lanes<Message>,
     pub(super) tasks: JoinSet<Verdict>,
     pub(super) running: HashMap<Id, Tag>,
-    pub(super) slot: Option<Running>,
+    /// Memory for one running handler of each row of the dispatch.
+    pub(super) slots: Vec<Option<Box<dyn Slot>>>,
     pub(super) memo: Memo,
+    /// What handlers are told beside the event, filled in anew for each message.
+    pub(super) about: Context,
+    /// Messages acknowledged since that was last counted.
+    pub(super) acked: u64,
     pub(super) spread: u32,
+    /// Whether the group is being joined again instead of received from.
+    reopening: bool,
+    /// Whether the dead letters were full when one was last to be added.
+    crowded: bool,
+    /// Whether the one message that runs, or waits to, must be the only one held.
+    pub(super) alone: bool,
+    /// How many messages are held at once for the time being.
+    pub(super) window: usize,
     pub(super) longest_delay: Duration,
     tick: Interval,
     deadline: Option<std::pin::Pin<Box<Sleep>>>,
-}
-
-/// A message between its receipt and its start.
-pub(super) struct Message {
-    pub(super) received: Received,
-    /// The receive that brought it.
-    pub(super) receive: u64,
 }
 
 /// What is known of a message while its handler has the event.
@@ -80,9 +89,12 @@ pub(super) struct Tag {
     pub(super) keyed: Option<AnyEvent>,
 }
 
+/// A batch of settlements, and what became of them.
+type Settling = (Vec<(Token, Settlement)>, Vec<Settled>);
+
 /// What a receive or a reopening came to.
 enum Incoming {
-    Batch(Box<dyn Reader>, Result<Vec<Received>>),
+    Batch(Box<dyn Reader>, Result<Batch>),
     Opened(Membership),
     Closed,
 }
@@ -104,7 +116,10 @@ impl Driver {
         let capabilities = plan.transport.capabilities();
         let mut tick = interval(capabilities.lease.map_or(HEARTBEAT, |lease| HEARTBEAT.min(lease / 3)));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let slots = (0..plan.dispatch.len()).map(|_| None).collect();
+        let about = Context { group: Arc::clone(&plan.group), attempt: 1, lost: 0, history: None };
         Self {
+            window: *plan.prefetch.start(),
             plan,
             control,
             settler: membership.settler,
@@ -115,14 +130,19 @@ impl Driver {
             settling: None,
             settlements: Vec::new(),
             batches: 0,
-            backlog: VecDeque::new(),
+            backlog: backlog::Backlog::default(),
             promoted: VecDeque::new(),
             lanes: Lanes::default(),
             tasks: JoinSet::new(),
             running: HashMap::new(),
-            slot: None,
+            slots,
             memo: Memo::default(),
+            about,
+            acked: 0,
             spread: 0,
+            reopening: false,
+            crowded: false,
+            alone: false,
             longest_delay: capabilities.retry_delay.unwrap_or_default(),
             tick,
             deadline: None,
@@ -142,7 +162,7 @@ impl Driver {
             }
             self.settle();
             if matches!(command, Command::Stop(_)) && self.is_done() {
-                return;
+                return self.take_stock().await;
             }
             match poll_fn(|context| self.poll(command, context)).await {
                 Happening::Incoming(incoming) => {
@@ -176,7 +196,8 @@ impl Driver {
         if let Poll::Ready(Some(finished)) = self.tasks.poll_join_next_with_id(context) {
             return Poll::Ready(Happening::Finished(finished));
         }
-        if let Some(receiving) = &mut self.receiving
+        if !self.alone
+            && let Some(receiving) = &mut self.receiving
             && let Poll::Ready(incoming) = receiving.as_mut().poll(context)
         {
             self.receiving = None;
@@ -195,8 +216,12 @@ impl Driver {
     /// Asks for as many messages as there is room for; small requests wait until more is worth asking for.
     fn receive(&mut self) {
         let held = self.backlog.len() + self.promoted.len() + self.lanes.queued() + self.running.len();
-        let credit = self.plan.prefetch.saturating_sub(held);
-        if self.receiving.is_some() || credit == 0 || (!self.backlog.is_empty() && credit < self.plan.prefetch / 2) {
+        let credit = self.window.saturating_sub(held);
+        if self.receiving.is_some()
+            || self.alone
+            || credit == 0
+            || (self.backlog.len() > 0 && credit < self.window / 2)
+        {
             return;
         }
         let Some(mut reader) = self.resting.take() else { return };
@@ -213,6 +238,7 @@ impl Driver {
         if self.settling.is_some() || self.settlements.is_empty() {
             return;
         }
+        self.control.stats.acked.fetch_add(std::mem::take(&mut self.acked), Ordering::Relaxed);
         self.batches += 1;
         let (settler, batch) = (Arc::clone(&self.settler), std::mem::take(&mut self.settlements));
         self.settling = Some(Box::pin(async move {
@@ -226,6 +252,7 @@ impl Driver {
         match incoming {
             Incoming::Closed => return false,
             Incoming::Opened(membership) => {
+                self.reopening = false;
                 self.settler = membership.settler;
                 self.resting = Some(membership.reader);
                 self.control.trouble(None);
@@ -234,11 +261,7 @@ impl Driver {
             Incoming::Batch(reader, Ok(batch)) => {
                 self.resting = Some(reader);
                 let receive = self.receives;
-                let lost: u64 = batch.iter().map(|received| u64::from(received.lost)).sum();
-                if lost > 0 {
-                    self.control.stats.lost.fetch_add(lost, Ordering::Relaxed);
-                }
-                self.backlog.extend(batch.into_iter().map(|received| Message { received, receive }));
+                self.backlog.push(receive, batch);
             }
             Incoming::Batch(reader, Err(error)) => {
                 drop(reader);
@@ -248,6 +271,7 @@ impl Driver {
                 tracing::warn!(group = %self.plan.group, %error, "receiving failed; joining the group again");
                 self.control.trouble(Some(format!("receiving failed: {error}")));
                 self.lose();
+                self.reopening = true;
                 self.receiving = Some(Box::pin(reopen(Arc::clone(&self.plan))));
             }
         }
@@ -257,7 +281,7 @@ impl Driver {
     /// Forgets what the lost membership held: the transport hands it out again.
     fn lose(&mut self) {
         self.membership += 1;
-        self.backlog.clear();
+        self.backlog.drain();
         self.promoted.clear();
         self.lanes.lose();
         self.settlements.clear();
@@ -265,8 +289,16 @@ impl Driver {
 
     /// Acts on results that are not what was asked for.
     fn settled(&mut self, sent: Vec<(Token, Settlement)>, settled: &[Settled]) {
-        self.lanes.settled(self.batches, self.receives);
+        self.alone &= !self.running.is_empty() || self.is_settling();
+        match settled.contains(&Settled::Refused) {
+            false => self.lanes.settled(self.batches, self.receives),
+            true => self.lanes.unsettled(self.batches),
+        }
         if settled.iter().all(|settled| *settled == Settled::Applied) {
+            if self.crowded && sent.iter().any(|(_, sent)| matches!(sent, Settlement::DeadLetter { .. })) {
+                self.crowded = false;
+                self.control.trouble(None);
+            }
             return;
         }
         for ((token, settlement), settled) in sent.into_iter().zip(settled) {
@@ -276,6 +308,7 @@ impl Driver {
                     let text = "the dead letters are full: the message will be tried again";
                     tracing::error!(group = %self.plan.group, "{text}");
                     self.control.trouble(Some(text.to_owned()));
+                    self.crowded = true;
                     let delay = *self.plan.retry.bounds(u32::MAX).end();
                     let delay = delay.max(Duration::from_secs(1));
                     self.settlements.push((token, Settlement::RetryAfter { delay, failure }));
@@ -293,8 +326,10 @@ impl Driver {
         if self.plan.transport.capabilities().lease.is_none() {
             return;
         }
-        let running = self.running.values().filter(|tag| tag.membership == self.membership).map(|tag| tag.token);
-        let waiting = self.backlog.iter().chain(self.lanes.iter()).map(|message| message.received.token);
+        let running =
+            self.running.values().filter(|tag| tag.membership == self.membership).map(|tag| tag.token);
+        let queued = self.lanes.iter().chain(&self.promoted).map(|message| message.received.token);
+        let waiting = self.backlog.tokens().chain(queued);
         let tokens: Vec<Token> = running.chain(waiting).collect();
         if !tokens.is_empty() {
             self.settler.extend(&tokens).await;
@@ -304,13 +339,17 @@ impl Driver {
     /// Begins to stop.
     async fn obey(&mut self, command: Command) {
         let Command::Stop(deadline) = command else { return };
+        if self.reopening {
+            // Who leaves needs not join again; what the lost membership held was given back with it.
+            self.receiving = None;
+        }
         self.deadline = Some(Box::pin(sleep_until(deadline)));
         self.settler.stop().await;
     }
 
     /// Gives back what has not started.
     fn give_back_all(&mut self) {
-        let unstarted = self.promoted.drain(..).chain(self.lanes.drain()).chain(self.backlog.drain(..));
+        let unstarted = self.promoted.drain(..).chain(self.lanes.drain()).chain(self.backlog.drain());
         let unstarted: Vec<Message> = unstarted.collect();
         unstarted.iter().for_each(|message| self.give_back(message));
     }
@@ -321,12 +360,29 @@ impl Driver {
         self.receiving = None;
     }
 
+    /// Looks at what the group holds before this member leaves, where the group goes with it.
+    async fn take_stock(&mut self) {
+        let spec = &self.plan.spec;
+        if spec.mode != Mode::Broadcast && !spec.ephemeral {
+            return;
+        }
+        if let Ok(Some(left)) = self.plan.transport.backlog(&spec.group).await {
+            let left = Backlog { members: left.members.saturating_sub(1), ..left };
+            self.control.left(left);
+        }
+    }
+
     fn is_done(&self) -> bool {
-        self.tasks.is_empty() && self.settling.is_none() && self.settlements.is_empty() && self.receiving.is_none()
+        self.tasks.is_empty() && !self.is_settling() && self.receiving.is_none()
+    }
+
+    pub(super) fn is_settling(&self) -> bool {
+        self.settling.is_some() || !self.settlements.is_empty()
     }
 
     fn can_start(&self) -> bool {
-        self.running.len() < self.plan.concurrency && !(self.backlog.is_empty() && self.promoted.is_empty())
+        let waits = !self.promoted.is_empty() || (self.backlog.len() > 0 && !self.alone);
+        waits && self.running.len() < self.plan.concurrency
     }
 
     /// Starts what may start, and stops for breath when that takes long.
@@ -335,21 +391,26 @@ impl Driver {
         let mut started = 0;
         let waker = poll_fn(|context| Poll::Ready(context.waker().clone())).await;
         let mut context = TaskContext::from_waker(&waker);
+        let _handling = Handling::enter(self.plan.bus, None);
         while self.can_start() {
             match self.promoted.pop_front() {
                 Some(message) => self.start_now(message, &mut context),
-                None => match self.backlog.pop_front() {
+                None => match self.backlog.pop() {
+                    Some(message) if is_suspect(&message.received) => self.isolate(message, &mut context),
                     Some(message) => self.start(message, &mut context),
                     None => break,
                 },
             }
             started += 1;
-            if started % 16 == 0 && since.elapsed() > LONG * 16 {
+            if started % 64 == 0 && since.elapsed() > LONG * 64 {
                 break;
             }
         }
+        self.alone &= !self.running.is_empty() || self.is_settling();
         if started > 0 && since.elapsed() > LONG * started {
             self.spread = SPREAD;
+        } else if self.running.is_empty() {
+            self.window = (self.window * 2).min(*self.plan.prefetch.end());
         }
     }
 }

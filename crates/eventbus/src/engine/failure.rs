@@ -90,7 +90,9 @@ impl<E: StdError + Send + Sync + 'static> From<E> for HandlerError {
 /// An error of this library is permanent when the same call can never succeed.
 fn class_of(error: &Error) -> Class {
     match error.kind() {
-        ErrorKind::Invalid | ErrorKind::Undecodable | ErrorKind::Unsupported | ErrorKind::Refused => Class::Permanent,
+        ErrorKind::Invalid | ErrorKind::Undecodable | ErrorKind::Unsupported | ErrorKind::Refused => {
+            Class::Permanent
+        }
         _ => Class::Transient,
     }
 }

@@ -1,10 +1,10 @@
 //! Handlers: functions whose argument says which events they get, erased to one shape.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
-
-use tokio_util::sync::ReusableBoxFuture;
+use std::task::{Context as TaskContext, Poll};
 
 use super::failure::HandlerResult;
 use crate::error::Result;
@@ -79,34 +79,95 @@ where
     }
 }
 
-/// A running handler in memory that is used again for the next one.
-pub(crate) type Running = ReusableBoxFuture<'static, HandlerResult>;
-
 /// A handler whose argument nobody knows any more.
 pub(crate) trait AnyHandler: Send + Sync {
-    /// Decodes the event and begins to handle it, in `slot`.
-    fn start(&self, event: AnyEvent, context: &Context, slot: &mut Option<Running>) -> Result<()>;
+    /// Memory in which this handler handles one message after the other.
+    fn slot(&self) -> Box<dyn Slot>;
+}
+
+/// Memory for one running handler, used again for the next message when it is done.
+pub(crate) trait Slot: Send {
+    /// Decodes the event and begins to handle it; ready at once only when that fails.
+    fn begin(&mut self, event: AnyEvent, about: &Context) -> Result<()>;
+
+    /// Goes on with what was begun.
+    fn poll(&mut self, context: &mut TaskContext<'_>) -> Poll<HandlerResult>;
+
+    /// Both, because most handlers are done by then.
+    fn run(&mut self, event: AnyEvent, about: &Context, context: &mut TaskContext<'_>)
+    -> Poll<HandlerResult>;
+}
+
+/// Handles one event from beginning to end, in memory of its own.
+pub(crate) async fn handle(handler: &dyn AnyHandler, event: AnyEvent, about: &Context) -> HandlerResult {
+    let mut slot = handler.slot();
+    slot.begin(event, about)?;
+    poll_fn(|context| slot.poll(context)).await
 }
 
 /// Erases a handler's argument.
 pub(crate) fn erase<E: FromEvent, M: 'static, H: Handler<E, M>>(handler: H) -> Arc<dyn AnyHandler> {
-    Arc::new(Erased(handler, PhantomData))
+    let handler = Arc::new(handler);
+    let start = move |event, about: &Context| Ok(handler.call(E::from_event(event)?, about));
+    from_fn(start)
 }
 
-struct Erased<H, E, M>(H, PhantomData<fn(E, M)>);
+/// A handler that is a function from an event, not decoded yet, to a future.
+pub(crate) fn from_fn<F, R>(start: F) -> Arc<dyn AnyHandler>
+where
+    F: Fn(AnyEvent, &Context) -> Result<R> + Send + Sync + 'static,
+    R: Future<Output = HandlerResult> + Send + 'static,
+{
+    Arc::new(Start(Arc::new(start), PhantomData))
+}
 
-impl<E: FromEvent, M: 'static, H: Handler<E, M>> AnyHandler for Erased<H, E, M> {
-    fn start(&self, event: AnyEvent, context: &Context, slot: &mut Option<Running>) -> Result<()> {
-        let running = self.0.call(E::from_event(event)?, context);
-        put(slot, running);
-        Ok(())
+struct Start<F, R>(Arc<F>, PhantomData<fn() -> R>);
+
+impl<F, R> AnyHandler for Start<F, R>
+where
+    F: Fn(AnyEvent, &Context) -> Result<R> + Send + Sync + 'static,
+    R: Future<Output = HandlerResult> + Send + 'static,
+{
+    fn slot(&self) -> Box<dyn Slot> {
+        Box::new(Running { start: Arc::clone(&self.0), future: None })
     }
 }
 
-/// Puts a future into the slot, in the memory of the one before where it fits.
-pub(crate) fn put(slot: &mut Option<Running>, future: impl Future<Output = HandlerResult> + Send + 'static) {
-    match slot {
-        Some(slot) => slot.set(future),
-        None => *slot = Some(ReusableBoxFuture::new(future)),
+struct Running<F, R> {
+    start: Arc<F>,
+    future: Option<Pin<Box<R>>>,
+}
+
+impl<F, R> Slot for Running<F, R>
+where
+    F: Fn(AnyEvent, &Context) -> Result<R> + Send + Sync + 'static,
+    R: Future<Output = HandlerResult> + Send + 'static,
+{
+    fn begin(&mut self, event: AnyEvent, about: &Context) -> Result<()> {
+        let next = (self.start)(event, about)?;
+        match &mut self.future {
+            Some(future) => future.set(next),
+            None => self.future = Some(Box::pin(next)),
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, context: &mut TaskContext<'_>) -> Poll<HandlerResult> {
+        match &mut self.future {
+            Some(future) => future.as_mut().poll(context),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn run(
+        &mut self,
+        event: AnyEvent,
+        about: &Context,
+        context: &mut TaskContext<'_>,
+    ) -> Poll<HandlerResult> {
+        match self.begin(event, about) {
+            Ok(()) => self.poll(context),
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
     }
 }

@@ -9,8 +9,9 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use tokio::time::Instant;
 
+use super::control::FOREVER;
 use super::failure::{HandlerError, HandlerResult};
-use super::handler::{AnyHandler, Context, Running, put};
+use super::handler::{AnyHandler, Context, from_fn, handle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::AnyEvent;
 
@@ -98,32 +99,45 @@ impl Idempotency {
     }
 
     pub(crate) fn guard(&self, inner: Arc<dyn AnyHandler>) -> Arc<dyn AnyHandler> {
-        Arc::new(Guarded { inner, guard: self.clone() })
+        let guard = self.clone();
+        from_fn(move |event, context: &Context| {
+            let name = guard.key.as_ref().map_or_else(|| event.id().to_string(), |key| key(&event));
+            let key = format!("{}:{name}", context.group);
+            let (guard, inner, context) = (guard.clone(), Arc::clone(&inner), context.clone());
+            Ok(Guarding { guard, key, inner, event, context }.run())
+        })
     }
+}
 
-    async fn run(self, key: String, inner: Arc<dyn AnyHandler>, event: AnyEvent, context: Context) -> HandlerResult {
-        let claim = match self.store.claim(&key, self.lease).await? {
+/// One guarded attempt.
+struct Guarding {
+    guard: Idempotency,
+    key: String,
+    inner: Arc<dyn AnyHandler>,
+    event: AnyEvent,
+    context: Context,
+}
+
+impl Guarding {
+    async fn run(self) -> HandlerResult {
+        let Self { guard, key, inner, event, context } = self;
+        let claim = match guard.store.claim(&key, guard.lease).await? {
             Claim::Done => return Ok(()),
             Claim::InProgress(rest) => return Err(HandlerError::retry_after(rest, InProgress)),
             Claim::Claimed(claim) => claim,
         };
         // A panic or a time-out drops this future: then the claim must not outlive it by its lease.
-        let claimed = Claimed { guard: &self, key: &key, claim, open: true };
-        let mut slot = None;
-        let started = inner.start(event, &context, &mut slot).map_err(HandlerError::from);
-        let result = match (started, slot) {
-            (Ok(()), Some(running)) => running.await,
-            (started, _) => started,
-        };
+        let claimed = Claimed { guard: &guard, key: &key, claim, open: true };
+        let result = handle(&*inner, event, &context).await;
         claimed.close();
         match &result {
             Ok(()) => {
-                if let Err(error) = self.store.done(&key, claim, self.window).await {
+                if let Err(error) = guard.store.done(&key, claim, guard.window).await {
                     // The effect has happened: trying again would repeat it, so the message is acknowledged.
                     tracing::warn!(%error, %key, "an event was handled but could not be marked done");
                 }
             }
-            Err(_) => self.store.free(&key, claim).await?,
+            Err(_) => guard.store.free(&key, claim).await?,
         }
         result
     }
@@ -156,20 +170,6 @@ impl Drop for Claimed<'_> {
                 }
             });
         }
-    }
-}
-
-struct Guarded {
-    inner: Arc<dyn AnyHandler>,
-    guard: Idempotency,
-}
-
-impl AnyHandler for Guarded {
-    fn start(&self, event: AnyEvent, context: &Context, slot: &mut Option<Running>) -> Result<()> {
-        let name = self.guard.key.as_ref().map_or_else(|| event.id().to_string(), |key| key(&event));
-        let key = format!("{}:{name}", context.group);
-        put(slot, self.guard.clone().run(key, Arc::clone(&self.inner), event, context.clone()));
-        Ok(())
     }
 }
 
@@ -222,7 +222,10 @@ impl MemoryStore {
         self.states.retain(|_, state| state.until > now);
         match self.states.len() < self.capacity {
             true => Ok(()),
-            false => Err(Error::new(ErrorKind::Full, "the idempotency store is full of events inside their window")),
+            false => Err(Error::new(
+                ErrorKind::Full,
+                "the idempotency store is full of events inside their window",
+            )),
         }
     }
 }
@@ -233,7 +236,7 @@ impl IdempotencyStore for MemoryStore {
         self.make_room()?;
         let now = Instant::now();
         let claim = self.claims.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let fresh = State { claim, done: false, until: now + lease };
+        let fresh = State { claim, done: false, until: now + lease.min(FOREVER) };
         Ok(match self.states.entry(key.to_owned()) {
             Entry::Occupied(held) if held.get().until > now => match held.get().done {
                 true => Claim::Done,
@@ -252,7 +255,7 @@ impl IdempotencyStore for MemoryStore {
 
     async fn done(&self, key: &str, claim: u64, keep: Duration) -> Result<()> {
         if let Some(mut state) = self.states.get_mut(key).filter(|state| state.claim == claim) {
-            *state = State { claim, done: true, until: Instant::now() + keep };
+            *state = State { claim, done: true, until: Instant::now() + keep.min(FOREVER) };
         }
         Ok(())
     }

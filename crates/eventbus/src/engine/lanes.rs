@@ -113,6 +113,16 @@ impl<M> Lanes<M> {
         }
     }
 
+    /// A settlement of a batch was refused and goes again with the next one: until then the transport knows nothing of
+    /// its hold.
+    pub(crate) fn unsettled(&mut self, batch: u64) {
+        for held in self.held.values_mut() {
+            if *held == Held::Settling(batch) {
+                *held = Held::Settling(batch + 1);
+            }
+        }
+    }
+
     /// Gives back everything that waits in lanes; what runs goes on.
     pub(crate) fn drain(&mut self) -> Vec<M> {
         self.queued = 0;

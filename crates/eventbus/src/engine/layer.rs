@@ -9,8 +9,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Layer, Service, ServiceExt as _};
 
 use super::failure::HandlerError;
-use super::handler::{AnyHandler, Context, Running, put};
-use crate::error::Result;
+use super::handler::{AnyHandler, Context, from_fn, handle};
 use crate::event::AnyEvent;
 
 /// One attempt to handle a message: the request that layers see.
@@ -41,12 +40,8 @@ impl Service<Invocation> for HandlerService {
     fn call(&mut self, invocation: Invocation) -> Self::Future {
         let handler = Arc::clone(&self.0);
         Box::pin(async move {
-            let mut slot = None;
-            handler.start(invocation.event, &invocation.context, &mut slot)?;
-            match slot {
-                Some(running) => running.await.map_err(|error| Passed(error).into()),
-                None => Ok(()),
-            }
+            let Invocation { event, context } = invocation;
+            handle(&*handler, event, &context).await.map_err(|error| Passed(error).into())
         })
     }
 }
@@ -87,18 +82,12 @@ where
 {
     Arc::new(move |handler| {
         let service = layer.layer(HandlerService(handler)).map_err(Into::<BoxError>::into);
-        Arc::new(Layered(BoxCloneSyncService::new(service)))
+        let service = BoxCloneSyncService::new(service);
+        from_fn(move |event, context: &Context| {
+            let (service, context) = (service.clone(), context.clone());
+            Ok(async move { service.oneshot(Invocation { event, context }).await.map_err(unbox) })
+        })
     })
-}
-
-struct Layered(BoxCloneSyncService<Invocation, (), BoxError>);
-
-impl AnyHandler for Layered {
-    fn start(&self, event: AnyEvent, context: &Context, slot: &mut Option<Running>) -> Result<()> {
-        let (service, context) = (self.0.clone(), context.clone());
-        put(slot, async move { service.oneshot(Invocation { event, context }).await.map_err(unbox) });
-        Ok(())
-    }
 }
 
 /// Finds the handler's own error again; anything else came from a layer.

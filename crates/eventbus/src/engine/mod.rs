@@ -1,6 +1,7 @@
 //! The engine: what happens between a transport and a handler, written once for every transport.
 
 mod attempt;
+mod backlog;
 mod control;
 mod current;
 mod dispatch;
@@ -23,11 +24,11 @@ pub use plan::OnDeadLetter;
 pub use retry::Retry;
 pub use stream::{Message, Messages};
 
-pub(crate) use control::{Command, Control};
+pub(crate) use control::{Command, Control, FOREVER};
 pub(crate) use current::{is_handling, trace};
 pub(crate) use dispatch::Dispatch;
 pub(crate) use driver::{Driver, HEARTBEAT};
 pub(crate) use handler::{AnyHandler, erase};
 pub(crate) use layer::{AnyLayer, erase_layer};
 pub(crate) use plan::Plan;
-pub(crate) use stream::Hand;
+pub(crate) use stream::by_hand;

@@ -1,5 +1,6 @@
 //! What a subscription is to do: everything that does not change while it runs.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +19,9 @@ pub(crate) struct Plan {
     pub(crate) timeout: Option<Duration>,
     /// How many handlers run at once.
     pub(crate) concurrency: usize,
-    /// How many messages are held at once, running ones included.
-    pub(crate) prefetch: usize,
+    /// How many messages are held at once, running ones included: the least, kept while handlers take time, and the
+    /// most, reached while they are done at once.
+    pub(crate) prefetch: RangeInclusive<usize>,
     /// Which bus this is, for code that asks whether it runs inside one of its handlers.
     pub(crate) bus: u64,
 }

@@ -9,23 +9,48 @@ use rand::RngExt as _;
 use tokio::task::{Id, JoinError};
 
 use super::attempt::{Attempt, Verdict, caught};
+use super::backlog::Message;
 use super::current::Handling;
-use super::driver::{Driver, Message, Tag};
-use super::failure::Class;
-use super::handler::Context;
+use super::driver::{Driver, Tag};
+use super::failure::{Class, HandlerResult};
 use super::lanes::Admission;
 use super::plan::OnDeadLetter;
 use super::retry::Decision;
-use crate::event::{AnyEvent, Key};
+use crate::event::{AnyEvent, Key, TraceContext};
 use crate::transport::{Body, Failure, Order, Reason, Received, Settlement};
 
+/// What the beginning of an attempt came to; a panic is a verdict.
+type Begun = Result<Poll<HandlerResult>, Verdict>;
+
+/// After this many lost members a message is taken for what they died of.
+const FENCE: u32 = 5;
+/// After this many it is run alone, so that the next loss is charged to it and not to its neighbours.
+const SUSPECT: u32 = 2;
+
 impl Driver {
+    /// Starts a message that members were lost with: when nothing else runs, and when nothing else is held, which it is
+    /// until the transport knows that it was given back.
+    pub(super) fn isolate(&mut self, message: Message, context: &mut TaskContext<'_>) {
+        self.window = 1;
+        self.alone = true;
+        self.backlog.drain().iter().for_each(|other| self.give_back(other));
+        match self.running.is_empty() && !self.is_settling() {
+            true => self.start(message, context),
+            false => self.backlog.put_back(message),
+        }
+    }
+
     /// Starts a message, unless its key makes it wait or go back.
-    pub(super) fn start(&mut self, message: Message, context: &mut TaskContext<'_>) {
-        let ordered = self.plan.spec.order == Order::PerKey;
-        let key = ordered.then(|| message.key().cloned()).flatten();
-        let Some(key) = key else { return self.start_now(message, context) };
-        match self.lanes.admit(&key, message.receive, message) {
+    pub(super) fn start(&mut self, mut message: Message, context: &mut TaskContext<'_>) {
+        if self.plan.spec.order == Order::None {
+            return self.start_now(message, context);
+        }
+        let keyed = message.event().filter(|event| event.key().is_some()).cloned();
+        let Some((key, event)) = keyed.as_ref().and_then(|event| event.key().zip(Some(event))) else {
+            return self.start_now(message, context);
+        };
+        message.keyed = Some(event.clone());
+        match self.lanes.admit(key, message.receive, message) {
             Admission::Run(message) => self.start_now(message, context),
             Admission::Queued => {}
             Admission::Return(message) => self.give_back(&message),
@@ -33,54 +58,69 @@ impl Driver {
     }
 
     pub(super) fn start_now(&mut self, message: Message, context: &mut TaskContext<'_>) {
-        let received = message.received;
+        let Message { received, keyed, .. } = message;
+        let crashes = received.crashes();
         let Received { token, attempt, lost, body, history } = received;
-        let mut tag = Tag { token, membership: self.membership, attempt, keyed: None };
+        let tag = Tag { token, membership: self.membership, attempt, keyed };
+        if lost > 0 {
+            self.control.stats.lost.fetch_add(u64::from(lost), Ordering::Relaxed);
+        }
         let event = match body {
             Body::Event(event) => event,
-            Body::Undecodable(_, error) => return self.conclude(tag, Verdict::undecodable(&error)),
+            Body::Undecodable(undecodable) => {
+                return self.conclude(&tag, Verdict::undecodable(&undecodable.error));
+            }
         };
-        if self.plan.spec.order == Order::PerKey {
-            tag.keyed = Some(event.clone());
+        if crashes >= FENCE {
+            let text = format!("its member was lost {crashes} times while it had this message");
+            return self.conclude(&tag, Verdict::failed(Class::Permanent, Reason::Crashed, text));
         }
-        if attempt > self.plan.retry.limit() && history.as_ref().is_none_or(|history| history.count < attempt - 1) {
-            let text = format!("handed out {} times without being settled", attempt - 1);
-            return self.conclude(tag, Verdict::failed(Class::Permanent, Reason::Crashed, text));
-        }
-        let about = Context { group: Arc::clone(&self.plan.group), attempt, lost, history: history.map(Arc::from) };
-        match self.begin(event, &about, context) {
-            Ok(verdict) => self.conclude(tag, verdict),
-            Err(unfinished) => self.go_on(tag, unfinished),
+        let Some(row) = self.memo.find(&self.plan.dispatch, &event) else {
+            let text = format!("no handler wants {} of {}", event.event_type(), event.source());
+            return self.conclude(&tag, Verdict::failed(Class::Permanent, Reason::Unhandled, text));
+        };
+        self.about.attempt = attempt;
+        self.about.lost = lost;
+        self.about.history = history.map(Arc::from);
+        let trace = event.trace().cloned();
+        match self.begin(row, event, context) {
+            Ok(Poll::Ready(Ok(()))) => self.acknowledge(&tag),
+            Ok(Poll::Ready(failed)) => self.conclude(&tag, Verdict::of(failed, &self.plan.retry)),
+            Ok(Poll::Pending) => {
+                let attempt = Attempt { slot: self.slots[row].take(), ..self.attempt(trace) };
+                self.go_on(tag, attempt);
+            }
+            Err(panicked) => {
+                self.slots[row] = None;
+                self.conclude(&tag, panicked);
+            }
         }
     }
 
-    /// Begins an attempt and, unless handlers have been found slow, polls it once; gives the attempt when it goes on.
-    fn begin(&mut self, event: AnyEvent, about: &Context, context: &mut TaskContext<'_>) -> Result<Verdict, Attempt> {
-        let Some(handler) = self.memo.find(&self.plan.dispatch, &event) else {
-            let text = format!("no handler wants {} of {}", event.event_type(), event.source());
-            return Ok(Verdict::failed(Class::Permanent, Reason::Unhandled, text));
-        };
-        let (bus, trace) = (self.plan.bus, event.trace().cloned());
-        let (spread, slot) = (self.spread > 0, &mut self.slot);
-        let polled = caught(|| {
-            let _handling = Handling::enter(bus, trace.as_ref());
-            handler.start(event, about, slot)?;
-            Ok(match slot {
-                Some(running) if !spread => running.poll(context),
-                _ => Poll::Pending,
-            })
-        });
-        match polled {
-            Ok(Ok(Poll::Ready(result))) => Ok(Verdict::of(result, &self.plan.retry)),
-            Ok(Ok(Poll::Pending)) => {
-                self.spread = self.spread.saturating_sub(1);
-                Err(Attempt { running: self.slot.take(), retry: self.plan.retry.clone(), bus, trace })
+    /// Begins an attempt in the slot of its handler and, unless handlers have been found slow, polls it once.
+    fn begin(&mut self, row: usize, event: AnyEvent, context: &mut TaskContext<'_>) -> Begun {
+        let slot = self.slots[row].get_or_insert_with(|| self.plan.dispatch.slot(row));
+        let about = &self.about;
+        let spread = self.spread > 0;
+        caught(|| {
+            let _trace = event.trace().map(|trace| Handling::enter(self.plan.bus, Some(trace)));
+            if !spread {
+                return slot.run(event, about, context);
             }
-            Ok(Err(error)) => Ok(Verdict::of(Err(error), &self.plan.retry)),
-            Err(panicked) => {
-                self.slot = None;
-                Ok(panicked)
-            }
+            slot.begin(event, about).map_or_else(|error| Poll::Ready(Err(error.into())), |()| Poll::Pending)
+        })
+    }
+
+    fn attempt(&self, trace: Option<TraceContext>) -> Attempt {
+        Attempt { slot: None, retry: self.plan.retry.clone(), bus: self.plan.bus, trace }
+    }
+
+    /// The handler said `Ok`.
+    fn acknowledge(&mut self, tag: &Tag) {
+        self.acked += 1;
+        self.push(tag, Settlement::Ack);
+        if let Some(next) = tag.key().and_then(|key| self.lanes.advance(key)) {
+            self.promoted.push_back(next);
         }
     }
 
@@ -89,6 +129,8 @@ impl Driver {
         if let Some(key) = tag.key() {
             self.lanes.occupy(key);
         }
+        self.spread = self.spread.saturating_sub(1);
+        self.window = *self.plan.prefetch.start();
         let task = self.tasks.spawn(attempt.run(self.plan.timeout));
         self.running.insert(task.id(), tag);
         self.control.stats.running.store(self.running.len() as u64, Ordering::Relaxed);
@@ -101,9 +143,10 @@ impl Driver {
             Err(error) => (error.id(), None),
         };
         let Some(tag) = self.running.remove(&id) else { return };
+        self.alone &= !self.running.is_empty();
         self.control.stats.running.store(self.running.len() as u64, Ordering::Relaxed);
         match verdict {
-            Some(verdict) => self.conclude(tag, verdict),
+            Some(verdict) => self.conclude(&tag, verdict),
             None => {
                 self.control.stats.aborted.fetch_add(1, Ordering::Relaxed);
                 self.push(&tag, Settlement::Return);
@@ -112,25 +155,9 @@ impl Driver {
     }
 
     /// Turns a verdict into a settlement, and lets the key's next message go, wait or go back.
-    fn conclude(&mut self, tag: Tag, verdict: Verdict) {
-        let stats = &self.control.stats;
-        let (settlement, holds) = match self.decide(&tag, verdict) {
-            Settlement::Ack => {
-                stats.acked.fetch_add(1, Ordering::Relaxed);
-                (Settlement::Ack, false)
-            }
-            Settlement::DeadLetter { failure, hold } => {
-                stats.dead.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(group = %self.plan.group, reason = %failure.reason, attempt = tag.attempt,
-                    error = %failure.message, "a message was dead-lettered");
-                (Settlement::DeadLetter { failure, hold }, hold)
-            }
-            other => {
-                stats.retried.fetch_add(1, Ordering::Relaxed);
-                (other, true)
-            }
-        };
-        self.push(&tag, settlement);
+    fn conclude(&mut self, tag: &Tag, verdict: Verdict) {
+        let Some((settlement, holds)) = self.decide(tag, verdict) else { return self.acknowledge(tag) };
+        self.push(tag, settlement);
         let Some(key) = tag.key() else { return };
         if holds && tag.membership == self.membership {
             // The settlement above goes with the batch after the one that is under way.
@@ -141,21 +168,30 @@ impl Driver {
         }
     }
 
-    fn decide(&self, tag: &Tag, verdict: Verdict) -> Settlement {
-        let (class, reason, text) = match verdict {
-            Verdict::Done => return Settlement::Ack,
+    /// What becomes of a message, and whether its key waits for it; `None` when it is done.
+    fn decide(&self, tag: &Tag, verdict: Verdict) -> Option<(Settlement, bool)> {
+        let stats = &self.control.stats;
+        let (class, failure) = match verdict {
+            Verdict::Done => return None,
             Verdict::Deferred(delay) => {
-                let text = "deferred: the same event is being handled elsewhere";
-                return Settlement::RetryAfter { delay: self.longest(delay), failure: failure(Reason::Transient, text, tag) };
+                stats.retried.fetch_add(1, Ordering::Relaxed);
+                let failure =
+                    failure(Reason::Transient, "deferred: the same event is being handled elsewhere", tag);
+                return Some((Settlement::RetryAfter { delay: self.longest(delay), failure }, true));
             }
-            Verdict::Failed { class, reason, text } => (class, reason, text),
+            Verdict::Failed { class, reason, text } => (class, failure(reason, &text, tag)),
         };
-        let failure = failure(reason, &text, tag);
         match self.plan.retry.decide(class, tag.attempt, rand::rng().random()) {
-            Decision::Retry(delay) => Settlement::RetryAfter { delay: self.longest(delay), failure },
+            Decision::Retry(delay) => {
+                stats.retried.fetch_add(1, Ordering::Relaxed);
+                Some((Settlement::RetryAfter { delay: self.longest(delay), failure }, true))
+            }
             Decision::GiveUp => {
-                let hold = self.plan.spec.order == Order::PerKey && self.plan.on_dead_letter == OnDeadLetter::HoldKey;
-                Settlement::DeadLetter { failure, hold: hold && tag.key().is_some() }
+                stats.dead.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(group = %self.plan.group, reason = %failure.reason, attempt = tag.attempt,
+                    error = %failure.message, "a message was dead-lettered");
+                let hold = tag.key().is_some() && self.plan.on_dead_letter == OnDeadLetter::HoldKey;
+                Some((Settlement::DeadLetter { failure, hold }, hold))
             }
         }
     }
@@ -184,13 +220,9 @@ fn failure(reason: Reason, text: &str, tag: &Tag) -> Box<Failure> {
     Box::new(Failure::now(reason, text, tag.attempt))
 }
 
-impl Message {
-    fn key(&self) -> Option<&Key> {
-        match &self.received.body {
-            Body::Event(event) => event.key(),
-            Body::Undecodable(..) => None,
-        }
-    }
+/// Whether members may have died of a message.
+pub(super) fn is_suspect(received: &Received) -> bool {
+    received.attempt > SUSPECT && received.crashes() >= SUSPECT
 }
 
 impl Tag {

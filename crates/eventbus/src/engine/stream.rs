@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::attempt::Unsettled;
 use super::control::{Command, Control};
 use super::failure::{HandlerError, HandlerResult};
-use super::handler::{AnyHandler, Context, Running, put};
+use super::handler::{AnyHandler, Context, from_fn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{AnyEvent, Event, EventKind, FromEvent as _};
 
@@ -81,7 +81,8 @@ impl Message {
     }
 
     fn settle(self, result: HandlerResult) -> Result<()> {
-        let gone = || Error::new(ErrorKind::NotFound, "the message is no longer this subscription's to settle");
+        let gone =
+            || Error::new(ErrorKind::NotFound, "the message is no longer this subscription's to settle");
         self.verdict.send(result).map_err(|_| gone())
     }
 }
@@ -126,26 +127,22 @@ impl fmt::Debug for Messages {
     }
 }
 
-/// The handler behind a stream: it hands each message over and waits for the verdict.
-pub(crate) struct Hand(mpsc::Sender<Message>);
-
-impl Hand {
-    /// A handler, and the stream its messages come out of.
-    pub(crate) fn new(buffer: usize, control: &Arc<Control>) -> (Self, Messages) {
-        let (sender, incoming) = mpsc::channel(buffer);
-        (Self(sender), Messages { incoming, control: Arc::clone(control) })
-    }
-}
-
-impl AnyHandler for Hand {
-    fn start(&self, event: AnyEvent, context: &Context, slot: &mut Option<Running>) -> Result<()> {
-        let (sender, context) = (self.0.clone(), context.clone());
-        put(slot, async move {
+/// The handler behind a stream, which hands each message over and waits for the verdict; and the stream its messages
+/// come out of.
+pub(crate) fn by_hand(buffer: usize, control: &Arc<Control>) -> (Arc<dyn AnyHandler>, Messages) {
+    let (sender, incoming) = mpsc::channel(buffer);
+    let handler = from_fn(move |event, context: &Context| {
+        let (sender, context) = (sender.clone(), context.clone());
+        Ok(async move {
             let (verdict, settled) = oneshot::channel();
-            let unsettled = || HandlerError::transient(Unsettled);
-            sender.send(Message { event, context, verdict }).await.map_err(|_| unsettled())?;
-            settled.await.unwrap_or_else(|_| Err(unsettled()))
-        });
-        Ok(())
-    }
+            let sent = sender.send(Message { event, context, verdict }).await.is_ok();
+            match settled.await {
+                Ok(result) => result,
+                Err(_) if sent && !sender.is_closed() => Err(HandlerError::transient(Unsettled)),
+                // The stream is gone, and with it the subscription: its stop gives the message back.
+                Err(_) => std::future::pending().await,
+            }
+        })
+    });
+    (handler, Messages { incoming, control: Arc::clone(control) })
 }

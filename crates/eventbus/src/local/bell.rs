@@ -74,8 +74,10 @@ impl Bell {
             return Poll::Ready(found);
         }
         sleeper.waker.register(context.waker());
-        if !sleeper.resting.swap(true, Ordering::SeqCst) {
-            self.resting.fetch_add(1, Ordering::SeqCst);
+        // Counted before it rests: whoever rouses this reader takes its own count away, not another's.
+        self.resting.fetch_add(1, Ordering::SeqCst);
+        if sleeper.resting.swap(true, Ordering::SeqCst) {
+            self.resting.fetch_sub(1, Ordering::SeqCst);
         }
         let Some(found) = attempt() else { return Poll::Pending };
         self.rouse(sleeper);

@@ -33,7 +33,8 @@ pub(super) enum NoRoom {
 
 impl Channel {
     pub(super) fn new(filters: Vec<Filter>, quiet: Arc<Waiters>) -> Self {
-        let shared = Shared { published: AtomicU64::new(0), bell: Bell::new(), room: Waiters::default(), quiet };
+        let shared =
+            Shared { published: AtomicU64::new(0), bell: Bell::new(), room: Waiters::default(), quiet };
         let end = End { tail: Tail::new(), groups: Vec::new(), open_until: 0 };
         Self { filters, shared: Arc::new(shared), end: Mutex::new(end) }
     }

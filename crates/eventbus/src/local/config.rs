@@ -22,7 +22,8 @@ pub struct LocalConfig {
 }
 
 /// The names of the options a URL may have, with what each may say.
-const OPTIONS: &str = "capacity, dead_letters, scheduled (numbers above 0), overflow (wait, fail, drop_oldest)";
+const OPTIONS: &str =
+    "capacity, dead_letters, scheduled (numbers above 0), overflow (wait, fail, drop_oldest)";
 
 impl Default for LocalConfig {
     fn default() -> Self {
@@ -84,9 +85,13 @@ impl LocalConfig {
     }
 
     pub(crate) fn check(&self) -> Result<()> {
-        match [self.capacity, self.dead_letters, self.scheduled].contains(&0) {
-            true => Err(invalid("must have numbers above 0")),
-            false => Ok(()),
+        let bounds =
+            [("capacity", self.capacity), ("dead_letters", self.dead_letters), ("scheduled", self.scheduled)];
+        match bounds.iter().find(|(_, bound)| *bound == 0) {
+            Some((name, _)) => {
+                Err(Error::new(ErrorKind::Invalid, format!("local transport: {name}: must be above 0")))
+            }
+            None => Ok(()),
         }
     }
 }

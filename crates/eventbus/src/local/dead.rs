@@ -45,6 +45,11 @@ impl DeadStore {
         state.letters.insert(id, entry);
     }
 
+    /// Lets the dead letters of one queue go: with it, there is nowhere to put them back.
+    pub(super) fn forget(&self, queue: &Arc<GroupQueue>) {
+        lock(&self.0).letters.retain(|_, entry| !std::ptr::eq(entry.group.as_ptr(), Arc::as_ptr(queue)));
+    }
+
     fn remove(&self, id: u64) -> Option<Entry> {
         lock(&self.0).letters.remove(&id)
     }

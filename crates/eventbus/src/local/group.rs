@@ -7,14 +7,12 @@ use super::bell::{Bell, Sleeper};
 use super::dead::{DeadStore, Entry};
 use super::holds::Holds;
 use super::log::{Cursor, Run};
-use super::message::{InFlight, Stored};
+use super::message::{Handed, InFlight, Stored};
 use super::sync::{Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, lock};
 use super::waiters::Waiters;
 use super::wheel::Wheel;
 use crate::event::{AnyEvent, Timestamp};
-use crate::transport::{
-    Backlog, Failure, Group, Order, Received, Settled, Settlement, SubscriptionSpec, Token,
-};
+use crate::transport::{Backlog, Batch, Failure, Group, Order, Settled, Settlement, SubscriptionSpec, Token};
 
 /// What the groups of one channel share with their publishers.
 pub(super) struct Shared {
@@ -51,6 +49,8 @@ struct State {
     waiting: usize,
     /// Dropped events that no message has told of yet.
     lost: u32,
+    /// Messages in flight that tell of dropped events: member, message and number.
+    telling: Vec<(u64, Token, u32)>,
     /// Who has joined, oldest first.
     members: Vec<(u64, Arc<Sleeper>)>,
     next_member: u64,
@@ -75,11 +75,22 @@ impl GroupQueue {
             in_flight: InFlight::default(),
             waiting: 0,
             lost: 0,
+            telling: Vec::new(),
             members: Vec::new(),
             next_member: 0,
         };
         let Parts { spec, dead, dead_capacity, wheel, .. } = parts;
-        Self { name, spec, dead, dead_capacity, shared, wheel, limit, closed: AtomicBool::new(false), state: Mutex::new(state) }
+        Self {
+            name,
+            spec,
+            dead,
+            dead_capacity,
+            shared,
+            wheel,
+            limit,
+            closed: AtomicBool::new(false),
+            state: Mutex::new(state),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -131,6 +142,7 @@ impl GroupQueue {
         self.shared.bell.leave(sleeper);
         let mut state = self.state();
         state.members.retain(|(other, _)| *other != member);
+        state.untold(|of, _| of == member);
         for mut stored in state.in_flight.take_all(member) {
             stored.attempt = stored.attempt.saturating_add(1);
             state.place(stored);
@@ -144,7 +156,7 @@ impl GroupQueue {
     }
 
     /// Hands out up to `credit` messages to a member, `None` when there are none for it.
-    pub(super) fn take(&self, member: u64, credit: usize) -> Option<Vec<Received>> {
+    pub(super) fn take(&self, member: u64, credit: usize) -> Option<Batch> {
         let mut guard = self.state();
         let state = &mut *guard;
         let ordered = self.spec.order == Order::PerKey;
@@ -152,20 +164,26 @@ impl GroupQueue {
             return None;
         }
         let published = self.shared.published.load(Ordering::SeqCst);
-        let mut batch = Vec::with_capacity(credit.min(state.ready.len() + queued(published, &state.cursor)));
-        while batch.len() < credit {
+        let mut handed = Handed::new(member);
+        while handed.len() < credit {
             if let Some((_, stored)) = state.ready.pop_first() {
                 if let Some(stored) = state.holds.park(stored) {
-                    state.in_flight.hand_one(member, stored, &mut batch);
+                    state.in_flight.hand_one(stored, &mut handed);
                 }
                 continue;
             }
-            let Some(run) = state.cursor.take(published, credit - batch.len()) else { break };
+            let Some(run) = state.cursor.take(published, credit - handed.len()) else { break };
             let parked = if state.holds.is_empty() { 0 } else { state.park(&run) };
-            state.in_flight.hand_run(member, &run, parked, &mut batch);
+            state.in_flight.hand_run(run, parked, &mut handed);
         }
-        batch.first_mut()?.lost = std::mem::take(&mut state.lost);
-        Some(batch)
+        if handed.len() == 0 {
+            return None;
+        }
+        if state.lost > 0 {
+            handed.lost = std::mem::take(&mut state.lost);
+            state.telling.extend(handed.first().map(|first| (member, first, handed.lost)));
+        }
+        Some(Batch::lazy(handed))
     }
 
     /// Settles messages of a member.
@@ -175,6 +193,11 @@ impl GroupQueue {
         let mut freed = 0;
         let mut settled = Vec::with_capacity(settlements.len());
         for (token, settlement) in settlements {
+            match settlement {
+                _ if state.telling.is_empty() => {}
+                Settlement::Return => state.untold(|of, message| of == member && message == *token),
+                _ => state.telling.retain(|(of, message, _)| (*of, *message) != (member, *token)),
+            }
             settled.push(match settlement {
                 Settlement::Ack if state.holds.is_empty() => {
                     let had = state.in_flight.finish(member, *token);
@@ -230,15 +253,18 @@ impl GroupQueue {
                 } else {
                     state.unpark(&stored);
                 }
-                self.bury(stored, failure, hold);
+                let (reason, attempts, group) = (failure.reason, failure.attempt, Arc::downgrade(self));
+                self.dead.push(Entry {
+                    stored,
+                    reason,
+                    attempts,
+                    holds_key: hold,
+                    time: Timestamp::now(),
+                    group,
+                });
                 true
             }
         }
-    }
-
-    fn bury(self: &Arc<Self>, stored: Stored, failure: &Failure, holds_key: bool) {
-        let (reason, attempts, time) = (failure.reason, failure.attempt, Timestamp::now());
-        self.dead.push(Entry { stored, reason, attempts, holds_key, time, group: Arc::downgrade(self) });
     }
 
     /// A retry is due.
@@ -298,6 +324,13 @@ impl GroupQueue {
 }
 
 impl State {
+    /// Messages that told of dropped events come back without having been handled: the next one tells.
+    fn untold(&mut self, back: impl Fn(u64, Token) -> bool) {
+        for (.., lost) in self.telling.extract_if(.., |(member, token, _)| back(*member, *token)) {
+            self.lost = self.lost.saturating_add(lost);
+        }
+    }
+
     /// Puts a message where it can be handed out again, or behind the message that holds its key.
     fn place(&mut self, stored: Stored) {
         if let Some(stored) = self.holds.park(stored) {

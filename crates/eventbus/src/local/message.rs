@@ -1,5 +1,8 @@
 //! What the local transport keeps of a message: where it stands, how often it was tried, and who has it now.
 
+use std::collections::VecDeque;
+use std::mem;
+
 use slab::Slab;
 
 use super::log::{Run, Segment};
@@ -17,6 +20,65 @@ pub(super) struct Stored {
     pub(super) attempt: u32,
     pub(super) history: Option<Box<History>>,
 }
+
+/// What a member is handed: messages one by one, then pieces of the log whose messages are made when they are taken, so
+/// that each event is touched once.
+pub(super) struct Handed {
+    pub(super) member: u64,
+    ones: VecDeque<Received>,
+    pieces: VecDeque<Piece>,
+    len: usize,
+    /// Dropped events that the first message tells of.
+    pub(super) lost: u32,
+}
+
+/// Entries of one segment, as a mask.
+struct Piece {
+    segment: Arc<Segment<AnyEvent>>,
+    pending: u64,
+    token: u64,
+}
+
+impl Handed {
+    pub(super) fn new(member: u64) -> Self {
+        Self { member, ones: VecDeque::new(), pieces: VecDeque::new(), len: 0, lost: 0 }
+    }
+
+    /// The message that is taken first.
+    pub(super) fn first(&self) -> Option<Token> {
+        let piece = self.pieces.front();
+        let logged = piece.map(|piece| Token(piece.token | u64::from(piece.pending.trailing_zeros())));
+        self.ones.front().map(|one| one.token).or(logged)
+    }
+}
+
+impl Iterator for Handed {
+    type Item = Received;
+
+    fn next(&mut self) -> Option<Received> {
+        let lost = mem::take(&mut self.lost);
+        if let Some(one) = self.ones.pop_front() {
+            self.len -= 1;
+            return Some(Received { lost, ..one });
+        }
+        let piece = self.pieces.front_mut()?;
+        let offset = piece.pending.trailing_zeros();
+        piece.pending &= piece.pending - 1;
+        let body = Body::Event(piece.segment.entry(offset as usize).clone());
+        let token = Token(piece.token | u64::from(offset));
+        if piece.pending == 0 {
+            self.pieces.pop_front();
+        }
+        self.len -= 1;
+        Some(Received { token, attempt: 1, lost, body, history: None })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.len, Some(self.len))
+    }
+}
+
+impl ExactSizeIterator for Handed {}
 
 /// The messages that members hold.
 ///
@@ -49,30 +111,29 @@ impl InFlight {
         self.len
     }
 
-    /// Hands out entries of the log; those at `parked` offsets were kept back.
-    pub(super) fn hand_run(&mut self, member: u64, run: &Run<AnyEvent>, parked: u64, into: &mut Vec<Received>) {
+    /// Hands out entries of the log; those in the mask `parked` were kept back.
+    pub(super) fn hand_run(&mut self, run: Run<AnyEvent>, parked: u64, to: &mut Handed) {
         let all = if run.len == 64 { u64::MAX } else { (1 << run.len) - 1 } << run.from;
         let pending = all & !parked;
         if pending == 0 {
             return;
         }
         let content = Content::Run { segment: Arc::clone(&run.segment), pending };
-        let token = self.insert(member, content);
-        self.len += pending.count_ones() as usize;
-        for offset in run.from..run.from + run.len {
-            if pending & (1 << offset) != 0 {
-                let body = Body::Event(run.segment.entry(offset).clone());
-                into.push(Received { token: Token(token | offset as u64), attempt: 1, lost: 0, body, history: None });
-            }
-        }
+        let token = self.insert(to.member, content);
+        let len = pending.count_ones() as usize;
+        self.len += len;
+        to.len += len;
+        to.pieces.push_back(Piece { segment: run.segment, pending, token });
     }
 
     /// Hands out a message that was in the log before.
-    pub(super) fn hand_one(&mut self, member: u64, stored: Stored, into: &mut Vec<Received>) {
-        let (attempt, body, history) = (stored.attempt, Body::Event(stored.event.clone()), stored.history.clone());
-        let token = Token(self.insert(member, Content::One(stored)));
+    pub(super) fn hand_one(&mut self, stored: Stored, to: &mut Handed) {
+        let (attempt, body, history) =
+            (stored.attempt, Body::Event(stored.event.clone()), stored.history.clone());
+        let token = Token(self.insert(to.member, Content::One(stored)));
         self.len += 1;
-        into.push(Received { token, attempt, lost: 0, body, history });
+        to.len += 1;
+        to.ones.push_back(Received { token, attempt, lost: 0, body, history });
     }
 
     fn insert(&mut self, member: u64, content: Content) -> u64 {
@@ -116,13 +177,16 @@ impl InFlight {
 
     /// Takes back everything a member has.
     pub(super) fn take_all(&mut self, member: u64) -> Vec<Stored> {
-        let slots: Vec<usize> = self.slots.iter().filter(|(_, slot)| slot.member == member).map(|(at, _)| at).collect();
+        let slots: Vec<usize> =
+            self.slots.iter().filter(|(_, slot)| slot.member == member).map(|(at, _)| at).collect();
         let mut taken = Vec::new();
         for slot in slots {
             match self.slots.remove(slot).content {
                 Content::One(one) => taken.push(one),
                 Content::Run { segment, pending } => {
-                    taken.extend((0..64).filter(|bit| pending & (1 << bit) != 0).map(|bit| stored(&segment, bit)));
+                    taken.extend(
+                        (0..64).filter(|bit| pending & (1 << bit) != 0).map(|bit| stored(&segment, bit)),
+                    );
                 }
             }
         }

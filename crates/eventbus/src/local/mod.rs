@@ -3,7 +3,7 @@
 //! | bus term | here |
 //! |---|---|
 //! | group | a cursor in the log of a channel; groups with the same filters share the channel |
-//! | broadcast | a private group per member, named `group.number` |
+//! | broadcast | a private group per member, named `group#number` |
 //! | ack | the message leaves the group's in-flight table; a log segment goes with its last reader |
 //! | retry | an entry on the timer wheel |
 //! | held key | a parking place per key, in the order of the log |

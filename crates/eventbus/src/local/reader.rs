@@ -10,7 +10,7 @@ use super::bell::Sleeper;
 use super::group::GroupQueue;
 use super::sync::{Arc, AtomicBool, Ordering};
 use crate::error::{Error, Result};
-use crate::transport::{Reader, Received, Settled, Settlement, Settler, Token};
+use crate::transport::{Batch, Reader, Settled, Settlement, Settler, Token};
 
 /// What reader and settler of one member share.
 pub(super) struct Member {
@@ -42,12 +42,12 @@ pub(super) fn join(
 
 #[async_trait]
 impl Reader for LocalReader {
-    async fn receive(&mut self, credit: NonZeroU32) -> Result<Vec<Received>> {
+    async fn receive(&mut self, credit: NonZeroU32) -> Result<Batch> {
         let Member { number, group, sleeper, stopped } = &*self.member;
         let credit = usize::try_from(credit.get()).unwrap_or(usize::MAX);
         let attempt = || match stopped.load(Ordering::SeqCst) {
             _ if group.is_closed() => Some(Err(Error::closed("the local transport"))),
-            true => Some(Ok(Vec::new())),
+            true => Some(Ok(Vec::new().into())),
             false => group.take(*number, credit).map(Ok),
         };
         poll_fn(|context| group.bell().poll(sleeper, context, attempt)).await

@@ -8,7 +8,7 @@ use super::group::{GroupQueue, Parts};
 use super::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 use super::waiters::Waiters;
 use crate::event::{AnyEvent, EventType, Filter, Source};
-use crate::transport::Group;
+use crate::transport::{Backlog, Group};
 
 /// Types are open, so what is remembered of them is bounded; beyond it everything is found again.
 const MOST_ROUTES: usize = 10_000;
@@ -42,6 +42,13 @@ pub(super) struct Route {
     pub(super) channels: Box<[Arc<Channel>]>,
 }
 
+impl Route {
+    fn is_like(&self, other: &Self) -> bool {
+        let same = |(one, two): (&Arc<Channel>, &Arc<Channel>)| Arc::ptr_eq(one, two);
+        self.channels.len() == other.channels.len() && self.channels.iter().zip(&other.channels).all(same)
+    }
+}
+
 impl Registry {
     pub(super) fn new(quiet: Arc<Waiters>) -> Self {
         let (groups, routes) = (DashMap::default(), DashMap::default());
@@ -56,13 +63,38 @@ impl Registry {
         self.groups.iter().map(|group| Arc::clone(&group.queue)).collect()
     }
 
-    /// Finds a group or creates it; when this returns, every publish that starts later reaches it.
-    pub(super) fn create(&self, name: &Group, parts: impl FnOnce() -> Parts) -> Arc<GroupQueue> {
+    /// Tells whether no group with members has anything to do, and something else holds too.
+    ///
+    /// Groups are looked at one after the other, so a handler of a busy one may meanwhile have published to one that was
+    /// found idle: the answer counts only when nothing was published in between.
+    pub(super) fn is_idle(&self, also: impl FnOnce() -> bool) -> bool {
+        let mut groups: Vec<Registered> = self.groups.iter().map(|group| group.value().clone()).collect();
+        groups.retain(|group| group.queue.backlog().members > 0);
+        let logs = || groups.iter().map(|group| group.channel.shared.published.load(Ordering::SeqCst));
+        let before: u64 = logs().sum();
+        let busy = |left: Backlog| left.members > 0 && left.queued + left.in_flight + left.waiting > 0;
+        !groups.iter().any(|group| busy(group.queue.backlog())) && also() && logs().sum::<u64>() == before
+    }
+
+    /// The queues of a group: one, but for a broadcast, whose instances have one each.
+    pub(super) fn queues(&self, group: &Group) -> Vec<Arc<GroupQueue>> {
+        let of = self.groups.iter().filter(|queue| queue.queue.spec.group == *group);
+        of.map(|queue| Arc::clone(&queue.queue)).collect()
+    }
+
+    /// Finds a group or creates it, and lets a member join before anybody can remove it; when this returns, every
+    /// publish that starts later reaches it.
+    pub(super) fn enter<T>(
+        &self,
+        name: &Group,
+        parts: impl FnOnce() -> Parts,
+        join: impl FnOnce(Arc<GroupQueue>) -> T,
+    ) -> T {
         let mut channels = lock(&self.channels);
-        if let Some(found) = self.find(name) {
-            return found;
-        }
-        let parts = parts();
+        join(self.find(name).unwrap_or_else(|| self.create(&mut channels, name, parts())))
+    }
+
+    fn create(&self, channels: &mut Channels, name: &Group, parts: Parts) -> Arc<GroupQueue> {
         let channel = channels.with(&parts.spec.filters, &self.quiet);
         let queue = channel.add(name.clone(), parts);
         self.groups.insert(name.clone(), Registered { queue: Arc::clone(&queue), channel });
@@ -70,15 +102,32 @@ impl Registry {
         queue
     }
 
-    /// Removes a group, and its channel when no other group uses it.
+    /// Removes a group without members, and its channel when no other group uses it.
     pub(super) fn remove(&self, name: &Group) -> Option<Arc<GroupQueue>> {
         let mut channels = lock(&self.channels);
-        let (_, Registered { queue, channel }) = self.groups.remove(name)?;
+        let idle = |_: &Group, group: &Registered| group.queue.backlog().members == 0;
+        let (_, Registered { queue, channel }) = self.groups.remove_if(name, idle)?;
         if channel.remove(&queue) {
             channels.list.retain(|other| !Arc::ptr_eq(other, &channel));
         }
         self.generation.fetch_add(1, Ordering::SeqCst);
         Some(queue)
+    }
+
+    /// The channels that want the first of some events, and how many of them in a row the same channels want.
+    pub(super) fn route_run(&self, events: &[AnyEvent]) -> (Arc<Route>, usize) {
+        let route = self.route(&events[0]);
+        let mut last = &events[0];
+        let mut len = 1;
+        for event in &events[1..] {
+            let same = event.event_type() == last.event_type() && event.source() == last.source();
+            if !same && !route.is_like(&self.route(event)) {
+                break;
+            }
+            last = event;
+            len += 1;
+        }
+        (route, len)
     }
 
     /// The channels that want an event.
@@ -99,7 +148,8 @@ impl Registry {
 
     fn matching(&self, source: &Source, event_type: &EventType) -> Box<[Arc<Channel>]> {
         let channels = lock(&self.channels);
-        let wanting = channels.list.iter().filter(|channel| channel.wants(source.as_str(), event_type.as_str()));
+        let wanting =
+            channels.list.iter().filter(|channel| channel.wants(source.as_str(), event_type.as_str()));
         wanting.cloned().collect()
     }
 

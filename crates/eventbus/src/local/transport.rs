@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::channel::{Channel, NoRoom};
 use super::config::LocalConfig;
-use super::dead::LocalDeadLetters;
+use super::dead::{DeadStore, LocalDeadLetters};
 use super::group::Parts;
 use super::reader::join;
 use super::registry::{Registry, Route};
@@ -20,8 +20,8 @@ use super::wheel::{Due, LONGEST, Wheel};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{AnyEvent, EventId, shorten};
 use crate::transport::{
-    Backlog, Capabilities, DeadLetters, Durability, Group, Membership, Mode, Overflow, Publishing, SubscriptionSpec,
-    Transport, WhenFull,
+    Backlog, Capabilities, DeadLetters, Durability, Group, Membership, Mode, Overflow, Publishing,
+    SubscriptionSpec, Transport, WhenFull,
 };
 
 /// Events within one process: bounded queues, no encoding, no lock that all publishers share.
@@ -66,7 +66,7 @@ impl LocalTransport {
     ///
     /// Messages parked behind a dead letter that holds their key do not count: only an operator can move them.
     pub async fn quiet(&self) {
-        self.until(|inner| inner.wheel.scheduled() == 0 && inner.is_drained()).await;
+        self.until(|inner| inner.registry.is_idle(|| inner.wheel.scheduled() == 0)).await;
     }
 
     async fn until(&self, condition: impl Fn(&Inner) -> bool) {
@@ -93,7 +93,10 @@ async fn keep_time(transport: Weak<Inner>, wheel: Arc<Wheel>) {
                         group.due(stored);
                     }
                 }
-                Due::Publish(event) => transport.force(&event),
+                Due::Publish(event, number) => {
+                    transport.force(&event);
+                    wheel.published(event.id(), number);
+                }
             }
         }
         transport.quiet.wake();
@@ -139,22 +142,32 @@ impl Inner {
     }
 
     /// Stores events of one route, waiting for room where that is allowed; tells how many, and why not the rest.
-    async fn store_all(&self, route: &Route, events: &[AnyEvent], publishing: &Deadline) -> (usize, Result<()>) {
+    async fn store_all(
+        &self,
+        route: &Route,
+        events: &[AnyEvent],
+        publishing: &mut Deadline,
+    ) -> (usize, Result<()>) {
         let mut stored = 0;
         while stored < events.len() {
             match self.store(route, &events[stored..]) {
                 Ok(0) => return (stored, Err(Error::closed("the local transport"))),
                 Ok(count) => stored += count,
-                Err((_, NoRoom::Fail(group))) => return (stored, Err(full(&group, "its overflow setting is to fail"))),
+                Err((_, NoRoom::Fail(group))) => {
+                    return (stored, Err(full(&group, "its overflow setting is to fail")));
+                }
                 Err((channel, NoRoom::Wait(group))) => {
                     if publishing.when_full == WhenFull::Fail {
-                        return (stored, Err(full(&group, "a handler must not wait for a queue it may have to empty")));
+                        return (
+                            stored,
+                            Err(full(&group, "a handler must not wait for a queue it may have to empty")),
+                        );
                     }
                     let room = channel.shared.room.until(|| {
                         let open = channel.lock().room(1).is_ok() || self.closed.load(Ordering::SeqCst);
                         open.then_some(())
                     });
-                    if timeout_at(publishing.until, room).await.is_err() {
+                    if timeout_at(publishing.until(), room).await.is_err() {
                         return (stored, Err(full(&group, "it had no room before the deadline")));
                     }
                 }
@@ -163,20 +176,24 @@ impl Inner {
         (stored, Ok(()))
     }
 
-    fn is_drained(&self) -> bool {
-        let busy = |backlog: Backlog| backlog.members > 0 && backlog.queued + backlog.in_flight + backlog.waiting > 0;
-        !self.registry.groups().iter().any(|group| busy(group.backlog()))
-    }
-
     fn forget(&self, group: &Group) -> bool {
-        self.registry.remove(group).is_some()
+        let removed = self.registry.remove(group);
+        removed.inspect(|queue| queue.dead.forget(queue)).is_some()
     }
 }
 
 /// How long a publish may go on.
 struct Deadline {
-    until: Instant,
+    within: Duration,
+    /// Fixed when it first waits: most never do.
+    until: Option<Instant>,
     when_full: WhenFull,
+}
+
+impl Deadline {
+    fn until(&mut self) -> Instant {
+        *self.until.get_or_insert_with(|| Instant::now() + self.within.min(LONGEST))
+    }
 }
 
 fn full(group: &Group, why: &str) -> Error {
@@ -200,14 +217,14 @@ impl Transport for LocalTransport {
     }
 
     async fn publish(&self, batch: &[AnyEvent], publishing: Publishing) -> Vec<Result<()>> {
-        let deadline = Deadline { until: Instant::now() + publishing.deadline, when_full: publishing.when_full };
+        let mut deadline =
+            Deadline { within: publishing.deadline, until: None, when_full: publishing.when_full };
         let mut outcomes = Vec::with_capacity(batch.len());
-        while let Some(first) = batch.get(outcomes.len()) {
+        while outcomes.len() < batch.len() {
             let rest = &batch[outcomes.len()..];
-            let route = self.0.registry.route(first);
-            let alike = |event: &&AnyEvent| event.event_type() == first.event_type() && event.source() == first.source();
-            let run = &rest[..rest.iter().take_while(alike).count()];
-            let (stored, result) = self.0.store_all(&route, run, &deadline).await;
+            let (route, len) = self.0.registry.route_run(rest);
+            let run = &rest[..len];
+            let (stored, result) = self.0.store_all(&route, run, &mut deadline).await;
             outcomes.extend((0..stored).map(|_| Ok(())));
             if let Err(error) = result {
                 // What follows is not tried, so that nothing overtakes the event that was not stored.
@@ -239,6 +256,10 @@ impl Transport for LocalTransport {
         Ok(cancelled)
     }
 
+    async fn scheduled(&self) -> u64 {
+        self.0.wheel.scheduled() as u64
+    }
+
     async fn open(&self, subscription: &SubscriptionSpec) -> Result<Membership> {
         if self.0.closed.load(Ordering::SeqCst) {
             return Err(Error::closed("the local transport"));
@@ -248,42 +269,51 @@ impl Transport for LocalTransport {
         if spec.overflow == Overflow::Wait {
             spec.overflow = self.0.config.overflow;
         }
-        let private = spec.mode == Mode::Broadcast;
-        let name = self.name(&spec)?;
-        let group = self.0.registry.create(&name, || self.parts(spec.clone()));
-        if group.spec.filters != spec.filters || group.spec.order != spec.order {
-            let text = format!("group {:?} runs with other event types or another order", shorten(name.as_str()));
-            return Err(Error::new(ErrorKind::Conflict, text));
-        }
-        let (inner, gone) = (Arc::downgrade(&self.0), private || spec.ephemeral);
-        let (reader, settler) = join(group, move |left| {
+        let name = self.name(&spec);
+        let (inner, gone) = (Arc::downgrade(&self.0), spec.mode == Mode::Broadcast || spec.ephemeral);
+        let of = name.clone();
+        let left = move |left| {
             if let (0, true, Some(inner)) = (left, gone, inner.upgrade()) {
-                inner.forget(&name);
+                inner.forget(&of);
             }
-        });
-        Ok(Membership { reader: Box::new(reader), settler: Arc::new(settler) })
+        };
+        self.0.registry.enter(
+            &name,
+            || self.parts(spec.clone()),
+            |group| {
+                if group.spec.filters != spec.filters || group.spec.order != spec.order {
+                    let name = shorten(name.as_str());
+                    let text = format!("group {name:?} runs with other event types or another order");
+                    return Err(Error::new(ErrorKind::Conflict, text));
+                }
+                let (reader, settler) = join(group, left);
+                Ok(Membership { reader: Box::new(reader), settler: Arc::new(settler) })
+            },
+        )
     }
 
     async fn forget(&self, group: &Group) -> Result<bool> {
-        match self.0.registry.find(group) {
-            Some(queue) if queue.backlog().members > 0 => {
-                let text = format!("group {:?} has members", shorten(group.as_str()));
-                Err(Error::new(ErrorKind::Conflict, text))
-            }
-            _ => Ok(self.0.forget(group)),
+        let forgotten = self.0.forget(group);
+        if !forgotten && !self.0.registry.queues(group).is_empty() {
+            let text = format!("group {:?} has members", shorten(group.as_str()));
+            return Err(Error::new(ErrorKind::Conflict, text));
         }
+        Ok(forgotten)
     }
 
     async fn backlog(&self, group: &Group) -> Result<Option<Backlog>> {
-        Ok(self.0.registry.find(group).map(|queue| queue.backlog()))
+        let queues = self.0.registry.queues(group);
+        let dead = queues.first().map(|queue| queue.dead.len() as u64);
+        let left = queues.iter().map(|queue| queue.backlog()).reduce(Backlog::plus);
+        Ok(left.zip(dead).map(|(left, dead)| Backlog { dead, ..left }))
     }
 
     async fn drained(&self) {
-        self.until(Inner::is_drained).await;
+        self.until(|inner| inner.registry.is_idle(|| true)).await;
     }
 
     fn dead_letters(&self, group: &Group) -> Arc<dyn DeadLetters> {
-        Arc::new(LocalDeadLetters(self.0.registry.find(group).map(|queue| Arc::clone(&queue.dead))))
+        Arc::new(LocalDeadLetters(self.dead(group)))
     }
 
     async fn close(&self) -> Result<()> {
@@ -298,7 +328,10 @@ impl Transport for LocalTransport {
             task.abort();
             match task.await {
                 Err(error) if error.is_panic() => {
-                    return Err(Error::new(ErrorKind::Closed, "the timekeeper of the local transport panicked"));
+                    return Err(Error::new(
+                        ErrorKind::Closed,
+                        "the timekeeper of the local transport panicked",
+                    ));
                 }
                 _ => {}
             }
@@ -309,19 +342,22 @@ impl Transport for LocalTransport {
 
 impl LocalTransport {
     /// The name of the queue: the group's, or a private one for an instance of a broadcast.
-    fn name(&self, spec: &SubscriptionSpec) -> Result<Group> {
-        if spec.mode == Mode::Shared {
-            return Ok(spec.group.clone());
+    fn name(&self, spec: &SubscriptionSpec) -> Group {
+        match spec.mode {
+            Mode::Shared => spec.group.clone(),
+            Mode::Broadcast => spec.group.instance(self.0.instances.fetch_add(1, Ordering::Relaxed)),
         }
-        let instance = self.0.instances.fetch_add(1, Ordering::Relaxed);
-        Group::new(format!("{}.{instance}", spec.group))
+    }
+
+    fn dead(&self, group: &Group) -> Option<Arc<DeadStore>> {
+        self.0.registry.queues(group).first().map(|queue| Arc::clone(&queue.dead))
     }
 
     fn parts(&self, spec: SubscriptionSpec) -> Parts {
         Parts {
             capacity: spec.capacity.unwrap_or(self.0.config.capacity),
+            dead: self.dead(&spec.group).unwrap_or_default(),
             spec,
-            dead: Arc::default(),
             dead_capacity: self.0.config.dead_letters,
             wheel: Arc::clone(&self.0.wheel),
         }

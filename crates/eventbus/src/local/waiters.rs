@@ -1,6 +1,5 @@
 //! Tasks that wait for a condition, woken by whoever may have made it true; free of charge while nobody waits.
 
-use std::future::Future;
 use std::pin::pin;
 
 use tokio::sync::Notify;
@@ -23,17 +22,15 @@ impl Waiters {
     }
 
     /// Tries until there is a result; between tries it sleeps until [`wake`](Self::wake).
-    pub(super) fn until<T>(&self, mut attempt: impl FnMut() -> Option<T>) -> impl Future<Output = T> {
-        async move {
-            let _counted = Counted::new(&self.count);
-            loop {
-                let mut woken = pin!(self.notify.notified());
-                woken.as_mut().enable();
-                if let Some(result) = attempt() {
-                    return result;
-                }
-                woken.await;
+    pub(super) async fn until<T>(&self, mut attempt: impl FnMut() -> Option<T>) -> T {
+        let _counted = Counted::new(&self.count);
+        loop {
+            let mut woken = pin!(self.notify.notified());
+            woken.as_mut().enable();
+            if let Some(result) = attempt() {
+                return result;
             }
+            woken.await;
         }
     }
 }

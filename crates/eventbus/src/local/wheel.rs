@@ -21,7 +21,13 @@ pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 pub(super) enum Due {
     /// A message to be tried again.
     Retry(Weak<GroupQueue>, Stored),
-    /// An event to be published.
+    /// An event to be published, and the number it was scheduled under.
+    Publish(AnyEvent, u64),
+}
+
+/// What waits on the wheel.
+enum Content {
+    Retry(Weak<GroupQueue>, Stored),
     Publish(AnyEvent),
 }
 
@@ -31,16 +37,17 @@ pub(super) struct Wheel(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    queue: DelayQueue<(u64, Due)>,
+    queue: DelayQueue<(u64, Content)>,
     /// Scheduled events by id, so that they can be taken back.
-    scheduled: HashMap<EventId, delay_queue::Key>,
+    /// One that is due and not published yet has no key any more.
+    scheduled: HashMap<EventId, (u64, Option<delay_queue::Key>)>,
     /// Numbers insertions: what is due at the same time keeps its order.
     next: u64,
 }
 
 impl Wheel {
     pub(super) fn retry(&self, group: Weak<GroupQueue>, stored: Stored, delay: Duration) {
-        lock(&self.0).insert(Due::Retry(group, stored), delay);
+        lock(&self.0).insert(Content::Retry(group, stored), delay);
     }
 
     /// Keeps an event for later; `false` when there are `most` already. An event with the same id takes the place of
@@ -52,13 +59,21 @@ impl Wheel {
             return false;
         }
         let id = event.id().clone();
-        let key = state.insert(Due::Publish(event), delay);
-        state.scheduled.insert(id, key);
+        let (number, key) = state.insert(Content::Publish(event), delay);
+        state.scheduled.insert(id, (number, Some(key)));
         true
     }
 
     pub(super) fn cancel(&self, id: &EventId) -> bool {
         lock(&self.0).cancel(id)
+    }
+
+    /// An event that was due has been published: only now it is no longer scheduled, so that it is never nowhere.
+    pub(super) fn published(&self, id: &EventId, number: u64) {
+        let mut state = lock(&self.0);
+        if state.scheduled.get(id).is_some_and(|(current, _)| *current == number) {
+            state.scheduled.remove(id);
+        }
     }
 
     /// How many events wait for their publication.
@@ -80,24 +95,32 @@ impl Wheel {
 }
 
 impl State {
-    fn insert(&mut self, due: Due, delay: Duration) -> delay_queue::Key {
+    fn insert(&mut self, content: Content, delay: Duration) -> (u64, delay_queue::Key) {
         let number = self.next;
         self.next += 1;
-        self.queue.insert((number, due), delay.min(LONGEST))
+        (number, self.queue.insert((number, content), delay.min(LONGEST)))
     }
 
     fn cancel(&mut self, id: &EventId) -> bool {
-        self.scheduled.remove(id).is_some_and(|key| self.queue.try_remove(&key).is_some())
+        let Some(key) = self.scheduled.get_mut(id).and_then(|(_, key)| key.take()) else { return false };
+        self.scheduled.remove(id);
+        self.queue.try_remove(&key).is_some()
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Vec<Due>> {
         let mut expired: Vec<(Instant, u64, Due)> = Vec::new();
         while let Poll::Ready(Some(entry)) = self.queue.poll_expired(context) {
             let deadline = entry.deadline();
-            let (number, due) = entry.into_inner();
-            if let Due::Publish(event) = &due {
-                self.scheduled.remove(event.id());
-            }
+            let (number, content) = entry.into_inner();
+            let due = match content {
+                Content::Retry(group, stored) => Due::Retry(group, stored),
+                Content::Publish(event) => {
+                    if let Some((_, key)) = self.scheduled.get_mut(event.id()) {
+                        *key = None;
+                    }
+                    Due::Publish(event, number)
+                }
+            };
             expired.push((deadline, number, due));
         }
         if expired.is_empty() {

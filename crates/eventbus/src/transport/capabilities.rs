@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use super::spec::{Mode, Order, Overflow, SubscriptionSpec};
+use crate::error::{Error, ErrorKind, Result};
+
 /// What a transport can do.
 ///
-/// The engine compares it with what a subscription asks for and refuses the rest at once.
+/// The engine compares it with what a subscription asks for and refuses the rest at once. A transport fills in what it
+/// can do over [`minimal`](Self::minimal): `Capabilities { broadcast: true, ..Capabilities::minimal("mine") }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Capabilities {
     /// The name of the transport, for messages.
     pub transport: &'static str,
@@ -48,6 +51,30 @@ impl Capabilities {
             encodes: false,
             lease: None,
         }
+    }
+
+    /// Refuses what a subscription asks for beyond this; for the engine, and for a transport's
+    /// [`open`](super::Transport::open).
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported), naming the capability.
+    pub fn check(&self, spec: &SubscriptionSpec) -> Result<()> {
+        let bounded = spec.overflow != Overflow::Wait || spec.capacity.is_some();
+        let asked = [
+            (spec.order == Order::PerKey && !self.key_order, "order per key"),
+            (spec.mode == Mode::Broadcast && !self.broadcast, "broadcast"),
+            (spec.ephemeral && !self.ephemeral, "ephemeral groups"),
+            (bounded && !self.overflow, "overflow and capacity"),
+        ];
+        match asked.iter().find(|(missing, _)| *missing) {
+            Some((_, what)) => Err(self.lack(what)),
+            None => Ok(()),
+        }
+    }
+
+    /// The error for something this transport cannot do.
+    pub fn lack(&self, what: &str) -> Error {
+        Error::new(ErrorKind::Unsupported, format!("the {} transport cannot do {what}", self.transport))
     }
 
     /// The flags as rows of a table: name and value, for displays and the conformance suite's matrix.

@@ -5,9 +5,10 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::message::{Body, History, Reason};
+use super::capabilities::Capabilities;
+use super::message::{Body, Failure, History, Reason};
 use crate::error::Result;
-use crate::event::Timestamp;
+use crate::event::{AnyEvent, Timestamp};
 
 /// A message a group gave up.
 #[derive(Debug)]
@@ -29,6 +30,19 @@ pub struct DeadLetter {
 }
 
 impl DeadLetter {
+    /// The event, unless the bytes are none.
+    pub fn event(&self) -> Option<&AnyEvent> {
+        match &self.body {
+            Body::Event(event) => Some(event),
+            Body::Undecodable(_) => None,
+        }
+    }
+
+    /// Why it was given up.
+    pub fn last_failure(&self) -> Option<&Failure> {
+        self.history.last()
+    }
+
     /// The bytes of the message, exactly as they came where they came as bytes.
     ///
     /// # Errors
@@ -36,7 +50,7 @@ impl DeadLetter {
     pub fn raw(&self) -> Result<Bytes> {
         match &self.body {
             Body::Event(event) => event.to_json(),
-            Body::Undecodable(bytes, _) => Ok(bytes.clone()),
+            Body::Undecodable(undecodable) => Ok(undecodable.bytes.clone()),
         }
     }
 }
@@ -62,4 +76,23 @@ pub trait DeadLetters: Debug + Send + Sync {
     /// # Errors
     /// Transient ones only.
     async fn purge(&self, id: u64) -> Result<bool>;
+}
+
+/// The dead letters of a transport that keeps none.
+#[derive(Debug)]
+pub(super) struct NoDeadLetters(pub(super) Capabilities);
+
+#[async_trait]
+impl DeadLetters for NoDeadLetters {
+    async fn list(&self, _: Option<u64>, _: usize) -> Result<Vec<DeadLetter>> {
+        Err(self.0.lack("dead letters"))
+    }
+
+    async fn redrive(&self, _: u64) -> Result<bool> {
+        Err(self.0.lack("dead letters"))
+    }
+
+    async fn purge(&self, _: u64) -> Result<bool> {
+        Err(self.0.lack("dead letters"))
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::time::Duration;
+use std::vec::IntoIter;
 
 use bytes::Bytes;
 
@@ -29,13 +30,95 @@ pub struct Received {
     pub history: Option<Box<History>>,
 }
 
+impl Received {
+    /// A message that is handed out for the first time.
+    pub fn first(token: Token, event: AnyEvent) -> Self {
+        Self { token, attempt: 1, lost: 0, body: Body::Event(event), history: None }
+    }
+
+    /// How many members were lost while they had this message: attempts that ended in no known failure.
+    pub fn crashes(&self) -> u32 {
+        let failures = self.history.as_ref().map_or(0, |history| history.count);
+        self.attempt.saturating_sub(1).saturating_sub(failures)
+    }
+}
+
+/// Messages that came together, made one by one as they are taken.
+///
+/// `Vec::into` makes one of messages that are there. A transport whose messages lie in memory anyway may make each only
+/// when its turn comes, with [`lazy`](Self::lazy).
+pub struct Batch(Source);
+
+enum Source {
+    Ready(IntoIter<Received>),
+    Lazy(Box<dyn ExactSizeIterator<Item = Received> + Send>),
+}
+
+impl Batch {
+    /// Messages that are made as they are taken. Only for transports without a [lease](super::Capabilities::lease):
+    /// what is not made yet has no token to extend. Those that are never taken count as held by the member all the same.
+    pub fn lazy(messages: impl ExactSizeIterator<Item = Received> + Send + 'static) -> Self {
+        Self(Source::Lazy(Box::new(messages)))
+    }
+
+    /// The tokens of the messages that have not been taken and are there already.
+    pub fn tokens(&self) -> impl Iterator<Item = Token> {
+        let ready = match &self.0 {
+            Source::Ready(ready) => ready.as_slice(),
+            Source::Lazy(_) => &[],
+        };
+        ready.iter().map(|received| received.token)
+    }
+}
+
+impl Iterator for Batch {
+    type Item = Received;
+
+    fn next(&mut self) -> Option<Received> {
+        match &mut self.0 {
+            Source::Ready(ready) => ready.next(),
+            Source::Lazy(lazy) => lazy.next(),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match &self.0 {
+            Source::Ready(ready) => ready.size_hint(),
+            Source::Lazy(lazy) => lazy.size_hint(),
+        }
+    }
+}
+
+impl ExactSizeIterator for Batch {}
+
+impl From<Vec<Received>> for Batch {
+    fn from(messages: Vec<Received>) -> Self {
+        Self(Source::Ready(messages.into_iter()))
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Batch of {}", self.len())
+    }
+}
+
 /// What a message carries.
 #[derive(Debug)]
 pub enum Body {
     /// An event.
     Event(AnyEvent),
-    /// Bytes that could not be read as one, with the reason.
-    Undecodable(Bytes, Error),
+    /// Bytes that could not be read as one.
+    Undecodable(Box<Undecodable>),
+}
+
+/// Bytes that are no event.
+#[derive(Debug)]
+pub struct Undecodable {
+    /// The bytes as they came.
+    pub bytes: Bytes,
+    /// Why they are none.
+    pub error: Error,
 }
 
 /// What becomes of a message.
@@ -43,7 +126,7 @@ pub enum Body {
 /// In a subscription with [`Order::PerKey`](super::Order::PerKey) the transport *holds* a key while a message of it
 /// waits for its retry, and while a message of it lies among the dead letters with `hold`: nothing of that key is
 /// handed out meanwhile; what is published or returned meanwhile is parked and follows, in order, when the key is free.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Settlement {
     /// Done, for good.
     Ack,

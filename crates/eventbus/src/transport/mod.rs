@@ -17,12 +17,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::error::{Error, ErrorKind, Result};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::Result;
 use crate::event::{AnyEvent, EventId};
 
 pub use capabilities::{Capabilities, Durability};
 pub use dead_letters::{DeadLetter, DeadLetters};
-pub use message::{Body, Failure, History, Reason, Received, Settled, Settlement, Token};
+
+use dead_letters::NoDeadLetters;
+pub use message::{Batch, Body, Failure, History, Reason, Received, Settled, Settlement, Token, Undecodable};
 pub use spec::{Backlog, Group, Mode, Order, Overflow, Publishing, SubscriptionSpec, WhenFull};
 
 /// Moves events from publishers to groups, and keeps them until a group has settled them.
@@ -56,7 +60,7 @@ pub trait Transport: Debug + Send + Sync + 'static {
     /// As [`publish`](Self::publish); [`Unsupported`](ErrorKind::Unsupported) unless the capability is there.
     async fn schedule(&self, event: &AnyEvent, delay: Duration) -> Result<()> {
         let _ = (event, delay);
-        Err(unsupported(&self.capabilities(), "delayed publish"))
+        Err(self.capabilities().lack("delayed publish"))
     }
 
     /// Takes back a scheduled event; `false` when there is none with this id, or it has been published already.
@@ -65,7 +69,14 @@ pub trait Transport: Debug + Send + Sync + 'static {
     /// [`Unsupported`](ErrorKind::Unsupported) unless the capability is there.
     async fn cancel(&self, id: &EventId) -> Result<bool> {
         let _ = id;
-        Err(unsupported(&self.capabilities(), "delayed publish"))
+        Err(self.capabilities().lack("delayed publish"))
+    }
+
+    /// How many events wait for their time of publication and end with this process.
+    ///
+    /// Transports whose events outlive the process say none.
+    async fn scheduled(&self) -> u64 {
+        0
     }
 
     /// Joins a group, creating it when it is new.
@@ -92,8 +103,12 @@ pub trait Transport: Debug + Send + Sync + 'static {
     /// Transports whose events outlive the process return at once.
     async fn drained(&self) {}
 
-    /// The dead letters of a group.
-    fn dead_letters(&self, group: &Group) -> Arc<dyn DeadLetters>;
+    /// The dead letters of a group; unless the capability is there, asking for them says
+    /// [`Unsupported`](ErrorKind::Unsupported).
+    fn dead_letters(&self, group: &Group) -> Arc<dyn DeadLetters> {
+        let _ = group;
+        Arc::new(NoDeadLetters(self.capabilities()))
+    }
 
     /// Ends everything that was started. Idempotent; afterwards every call says [`Closed`](ErrorKind::Closed).
     ///
@@ -127,7 +142,7 @@ pub trait Reader: Debug + Send {
     ///
     /// # Errors
     /// Any error ends this reader; the engine opens a new one with back-off.
-    async fn receive(&mut self, credit: NonZeroU32) -> Result<Vec<Received>>;
+    async fn receive(&mut self, credit: NonZeroU32) -> Result<Batch>;
 }
 
 /// Settles messages of one member.
@@ -149,10 +164,4 @@ pub trait Settler: Debug + Send + Sync {
     ///
     /// What was received can still be settled.
     async fn stop(&self);
-}
-
-/// The error for a capability that is not there.
-pub(crate) fn unsupported(capabilities: &Capabilities, what: &str) -> Error {
-    let name = capabilities.transport;
-    Error::new(ErrorKind::Unsupported, format!("the {name} transport cannot do {what}"))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event::{Filter, name};
+use crate::event::{AnyEvent, Filter, name};
 
 name! {
     /// The name of a subscription: subscribers of one name share the work, and every group gets every event.
@@ -13,6 +13,11 @@ name! {
 
 impl Group {
     const FIELD: &str = "group";
+
+    /// The name of one instance of a broadcast: none that a user can give.
+    pub(crate) fn instance(&self, number: u64) -> Self {
+        Self(format!("{self}#{number}").into())
+    }
 }
 
 fn group_rule(name: &[u8]) -> Result<(), &'static str> {
@@ -42,6 +47,14 @@ pub struct SubscriptionSpec {
     pub overflow: Overflow,
     /// The most messages the group holds; `None` leaves it to the transport's configuration.
     pub capacity: Option<usize>,
+}
+
+impl SubscriptionSpec {
+    /// Tells whether the group gets an event.
+    pub fn wants(&self, event: &AnyEvent) -> bool {
+        let (source, event_type) = (event.source().as_str(), event.event_type().as_str());
+        self.filters.iter().any(|filter| filter.matches(source, event_type))
+    }
 }
 
 /// Who shares a group's messages.
@@ -114,6 +127,20 @@ pub struct Backlog {
 }
 
 impl Backlog {
+    /// What two queues hold together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            queued: self.queued + other.queued,
+            in_flight: self.in_flight + other.in_flight,
+            waiting: self.waiting + other.waiting,
+            parked: self.parked + other.parked,
+            held_keys: self.held_keys + other.held_keys,
+            dead: self.dead + other.dead,
+            members: self.members + other.members,
+        }
+    }
+
     /// Everything that is not settled and not dead.
     pub fn unsettled(&self) -> u64 {
         self.queued + self.in_flight + self.waiting + self.parked
