@@ -4,11 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use eventbus::catalogue::{Origin, catalogue, find};
 use eventbus::gstable::{self, Envelope, Family, GStableEvent, UtcOffset};
 use eventbus::json::{Json, JsonMap};
 use eventbus::payment_kit::{self, PaymentEvent, Price, Product, Subscription, SubscriptionStatus};
-use eventbus::{AnyEvent, Event, EventKind, FromEvent};
+use eventbus::{AnyEvent, Event, EventKind, FromEvent, Origin, catalogue, find};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -163,9 +162,18 @@ fn decimals_are_never_rounded() {
 }
 
 #[test]
+fn no_field_is_required_and_none_is_made_up() {
+    for text in [r#"{"status":"active"}"#, r#"{"id":null,"status":"active"}"#, "{}"] {
+        let subscription: Subscription = serde_json::from_str(text).unwrap();
+        assert_eq!(subscription.id, "");
+        let again: Value = serde_json::to_value(&subscription).unwrap();
+        assert_eq!(again, serde_json::from_str::<Value>(text).unwrap());
+    }
+}
+
+#[test]
 fn what_is_wrong_is_refused_by_name() {
     let error = |text: &str| serde_json::from_str::<Subscription>(text).unwrap_err().to_string();
-    assert!(error(r#"{"status":"active"}"#).contains("missing field `id`"));
     assert!(error(r#"{"id":"a","status":"active","status":"paused"}"#).contains("duplicate field `status`"));
     assert!(error(r#"{"id":"a","cancel_at":null,"cancel_at":1}"#).contains("duplicate field `cancel_at`"));
     assert!(error(r#"{"id":"a","new":1,"new":1}"#).contains("duplicate field `new`"));
@@ -178,7 +186,7 @@ fn what_is_wrong_is_refused_by_name() {
     assert!(
         wrong(r#"{"id":"a","trial_settings":{"end_behavior":7}}"#).contains("trial_settings.end_behavior")
     );
-    assert!(wrong(r#"{"id":null}"#).contains("id"));
+    assert!(wrong(r#"{"id":7}"#).contains("data.object.id"));
 }
 
 #[test]
