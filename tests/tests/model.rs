@@ -1,4 +1,4 @@
-//! The models, each under a few thousand interleavings.
+//! The models, each under two thousand interleavings unless the environment says otherwise.
 
 use eventbus_tests::explore;
 use eventbus_tests::local::{groups, keys, logs, registries, waiting};

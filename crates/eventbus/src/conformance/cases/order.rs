@@ -22,10 +22,10 @@ pub(crate) async fn a_thousand_keys_keep_their_order_at_once(stage: &Stage) {
     };
     let handler = stage.handler(("g", "m"), script);
     bus.subscribe("g").on(handler).order(Order::PerKey).concurrency(16).start().await.expect("it starts");
-    // Fifty keys at a time in turn, so that several events of a key are on their way together.
-    for block in 0..20 {
-        let event = |number| stage.payment(&format!("acct_{}", block * 50 + number % 50));
-        stage.publish(&bus, &(0..200).map(event).collect::<Vec<_>>()).await;
+    // Eight keys at a time in turn, so that several events of a key are handed out together.
+    for block in 0..125 {
+        let event = |number| stage.payment(&format!("acct_{}", block * 8 + number % 8));
+        stage.publish(&bus, &(0..32).map(event).collect::<Vec<_>>()).await;
     }
     stage.settled(&bus, "g").await;
     assert_eq!(stage.ledger.ended("g", End::Acked), 4000);
