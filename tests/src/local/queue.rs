@@ -14,8 +14,7 @@ use super::waiters::Waiters;
 use super::wheel::Wheel;
 use crate::event::{AnyEvent, Filter, Pattern, Step, Timestamp};
 use crate::transport::{
-    Batch, Body, Failure, Group, Mode, Order, Overflow, Reason, Received, Settled, Settlement,
-    SubscriptionSpec, Token,
+    Batch, Body, Failure, Group, Mode, Order, Reason, Received, Settled, Settlement, SubscriptionSpec, Token,
 };
 
 /// Room that no model fills.
@@ -74,7 +73,7 @@ impl Queues {
             ephemeral: false,
             filters: vec![like.filter],
             order: like.order,
-            overflow: Overflow::Wait,
+            overflow: None,
             capacity: None,
         };
         let (dead, wheel) = (Arc::default(), Arc::clone(&self.wheel));

@@ -66,10 +66,11 @@ impl GroupReport {
         }
     }
 
-    /// How many messages end with this process without having been handled, dead letters included.
+    /// How many messages end with this process without having been handled: unsettled ones, dead letters, and dropped
+    /// ones that nobody was told of.
     pub fn unfinished(&self) -> u64 {
         match &self.left {
-            Some(left) if !self.kept => left.unsettled() + left.dead,
+            Some(left) if !self.kept => left.unsettled() + left.dead + left.lost,
             _ => 0,
         }
     }
@@ -96,6 +97,12 @@ impl EventBus {
         groups.extend(join_all(active.iter().map(|running| running.stop(deadline))).await);
         let scheduled = self.0.transport.scheduled().await;
         let transport = self.0.transport.close().await.err().map(|error| error.to_string());
+        for group in &mut groups {
+            // Once more, for what was stored until the very end; a group that is gone keeps what it said when it went.
+            if let Ok(Some(left)) = self.0.transport.backlog(&group.group).await {
+                group.left = Some(left);
+            }
+        }
         ShutdownReport { groups, scheduled, transport }
     }
 }

@@ -32,7 +32,7 @@ pub struct SubscriptionBuilder {
     ephemeral: bool,
     order: Order,
     on_dead_letter: OnDeadLetter,
-    overflow: Overflow,
+    overflow: Option<Overflow>,
     capacity: Option<usize>,
     concurrency: usize,
     prefetch: Option<usize>,
@@ -65,7 +65,7 @@ impl SubscriptionBuilder {
             ephemeral: false,
             order: Order::None,
             on_dead_letter: OnDeadLetter::default(),
-            overflow: Overflow::Wait,
+            overflow: None,
             capacity: None,
             concurrency: CONCURRENCY,
             prefetch: None,
@@ -154,7 +154,7 @@ impl SubscriptionBuilder {
 
     /// Sets what happens to an event when the group's queue is full; for transports with a queue in this process.
     pub fn overflow(self, overflow: Overflow) -> Self {
-        Self { overflow, ..self }
+        Self { overflow: Some(overflow), ..self }
     }
 
     /// Sets how many unsettled messages the group holds; for transports with a queue in this process.
@@ -275,7 +275,7 @@ impl SubscriptionBuilder {
             concurrency: self.concurrency,
             prefetch: match self.prefetch {
                 Some(fixed) => fixed..=fixed,
-                None => self.concurrency * 2..=PREFETCH.max(self.concurrency * 2),
+                None => self.concurrency.saturating_mul(2)..=PREFETCH.max(self.concurrency.saturating_mul(2)),
             },
             bus: self.bus.0.number,
         }

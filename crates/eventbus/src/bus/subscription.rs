@@ -63,6 +63,8 @@ impl Subscription {
     }
 
     /// Finishes what runs and starts nothing until [`resume`](Self::resume). Messages that were received already wait.
+    ///
+    /// With order per key it stays the member that its keys go to: they wait for it, and no other member gets them.
     pub fn pause(&self) {
         self.0.control.tell(Command::Pause);
     }

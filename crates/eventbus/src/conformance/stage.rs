@@ -16,9 +16,7 @@ use super::sample::Payment;
 use crate::bus::{BusConfig, EventBus};
 use crate::engine::{Context, HandlerError, HandlerResult};
 use crate::event::{AnyEvent, EventBuilder, Filter, IntoEvent as _};
-use crate::transport::{
-    Backlog, Group, Mode, Order, Overflow, Publishing, SubscriptionSpec, Transport, WhenFull,
-};
+use crate::transport::{Backlog, Group, Mode, Order, Publishing, SubscriptionSpec, Transport, WhenFull};
 
 /// What a case has in hand.
 pub(super) struct Stage {
@@ -122,7 +120,7 @@ impl Stage {
             ephemeral: false,
             filters: vec![Filter::all()],
             order: Order::None,
-            overflow: Overflow::Wait,
+            overflow: None,
             capacity: None,
         }
     }

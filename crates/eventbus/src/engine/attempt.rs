@@ -35,7 +35,13 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
+    /// The verdict on a handler's result. The classes of errors and their texts are the user's code too, so that may
+    /// panic like the handler.
     pub(crate) fn of(result: HandlerResult, retry: &Retry) -> Self {
+        caught(|| Self::judge(result, retry)).unwrap_or_else(|panicked| panicked)
+    }
+
+    fn judge(result: HandlerResult, retry: &Retry) -> Self {
         let Err(error) = result else { return Self::Done };
         if let (Some(InProgress), Class::RetryAfter(rest)) = (error.downcast_ref(), error.class()) {
             return Self::Deferred(rest);

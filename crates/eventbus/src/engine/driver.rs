@@ -224,8 +224,8 @@ impl Driver {
         {
             return;
         }
+        let credit = NonZeroU32::new(u32::try_from(credit).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
         let Some(mut reader) = self.resting.take() else { return };
-        let Some(credit) = u32::try_from(credit).ok().and_then(NonZeroU32::new) else { return };
         self.receives += 1;
         self.receiving = Some(Box::pin(async move {
             let batch = reader.receive(credit).await;
@@ -410,7 +410,7 @@ impl Driver {
         if started > 0 && since.elapsed() > LONG * started {
             self.spread = SPREAD;
         } else if self.running.is_empty() {
-            self.window = (self.window * 2).min(*self.plan.prefetch.end());
+            self.window = self.window.saturating_mul(2).min(*self.plan.prefetch.end());
         }
     }
 }

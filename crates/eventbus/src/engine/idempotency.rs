@@ -137,7 +137,12 @@ impl Guarding {
                     tracing::warn!(%error, %key, "an event was handled but could not be marked done");
                 }
             }
-            Err(_) => guard.store.free(&key, claim).await?,
+            Err(_) => {
+                if let Err(error) = guard.store.free(&key, claim).await {
+                    // The handler's own error decides; the lease ends the claim.
+                    tracing::warn!(%error, %key, "a claim could not be freed; its lease will end it");
+                }
+            }
         }
         result
     }
@@ -233,7 +238,9 @@ impl MemoryStore {
 #[async_trait]
 impl IdempotencyStore for MemoryStore {
     async fn claim(&self, key: &str, lease: Duration) -> Result<Claim> {
-        self.make_room()?;
+        if !self.states.contains_key(key) {
+            self.make_room()?;
+        }
         let now = Instant::now();
         let claim = self.claims.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let fresh = State { claim, done: false, until: now + lease.min(FOREVER) };

@@ -91,7 +91,9 @@ impl Driver {
                 self.go_on(tag, attempt);
             }
             Err(panicked) => {
-                self.slots[row] = None;
+                let slot = self.slots[row].take();
+                // It may panic once more while it is dropped; the first panic is the verdict.
+                drop(caught(|| drop(slot)));
                 self.conclude(&tag, panicked);
             }
         }
@@ -140,7 +142,12 @@ impl Driver {
     pub(super) fn finish(&mut self, finished: Result<(Id, Verdict), JoinError>) {
         let (id, verdict) = match finished {
             Ok((id, verdict)) => (id, Some(verdict)),
-            Err(error) => (error.id(), None),
+            // What a handler left behind may panic while it is dropped.
+            Err(error) => {
+                let panicked = "the handler panicked while it was dropped";
+                let verdict = || Verdict::failed(Class::Transient, Reason::Panicked, panicked);
+                (error.id(), error.is_panic().then(verdict))
+            }
         };
         let Some(tag) = self.running.remove(&id) else { return };
         self.alone &= !self.running.is_empty();

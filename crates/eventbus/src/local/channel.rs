@@ -90,7 +90,7 @@ impl End {
         let keeping = self.groups.iter().filter(|group| !group.drops());
         match keeping.map(|group| (group.limit(), group)).min_by_key(|(limit, _)| *limit) {
             Some((limit, group)) if left(limit) == 0 => Err(match group.spec.overflow {
-                Overflow::Fail => NoRoom::Fail(group.name.clone()),
+                Some(Overflow::Fail) => NoRoom::Fail(group.name.clone()),
                 _ => NoRoom::Wait(group.name.clone()),
             }),
             Some((limit, _)) => Ok(left(limit).min(wanted)),
@@ -102,6 +102,6 @@ impl End {
 impl GroupQueue {
     /// Whether its oldest events go when there is no room.
     fn drops(&self) -> bool {
-        self.spec.overflow == Overflow::DropOldest
+        self.spec.overflow == Some(Overflow::DropOldest)
     }
 }

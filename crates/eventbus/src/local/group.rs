@@ -56,6 +56,9 @@ struct State {
     next_member: u64,
 }
 
+/// A capacity that is never reached, and that positions can be added to.
+const NEVER_FULL: u64 = 1 << 62;
+
 /// What a group is made of.
 pub(super) struct Parts {
     pub(super) spec: SubscriptionSpec,
@@ -67,7 +70,7 @@ pub(super) struct Parts {
 
 impl GroupQueue {
     pub(super) fn new(name: Group, parts: Parts, shared: Arc<Shared>, cursor: Cursor<AnyEvent>) -> Self {
-        let limit = AtomicU64::new(cursor.position() + parts.capacity as u64);
+        let limit = AtomicU64::new(cursor.position() + (parts.capacity as u64).min(NEVER_FULL));
         let state = State {
             cursor,
             ready: BTreeMap::new(),
@@ -177,6 +180,9 @@ impl GroupQueue {
             state.in_flight.hand_run(run, parked, &mut handed);
         }
         if handed.len() == 0 {
+            // What was parked instead is no longer queued.
+            drop(guard);
+            self.shared.quiet.wake();
             return None;
         }
         if state.lost > 0 {
@@ -319,6 +325,7 @@ impl GroupQueue {
             held_keys: state.holds.len() as u64,
             dead: self.dead.len() as u64,
             members: state.members.len() as u64,
+            lost: u64::from(state.lost),
         }
     }
 }

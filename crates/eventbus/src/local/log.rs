@@ -11,17 +11,14 @@ use super::sync::{Arc, AtomicU64, Ordering};
 pub(super) const SEGMENT: usize = 64;
 
 /// A piece of the log. Entries are set once, before the position that covers them is published.
+///
+/// It knows nothing of what comes after it: who holds on to an entry for long holds its segment, not the log behind it.
 pub(super) struct Segment<T> {
     entries: [OnceLock<T>; SEGMENT],
-    next: OnceLock<Arc<Segment<T>>>,
     first: u64,
 }
 
 impl<T> Segment<T> {
-    fn new(first: u64) -> Arc<Self> {
-        Arc::new(Self { entries: [const { OnceLock::new() }; SEGMENT], next: OnceLock::new(), first })
-    }
-
     /// The entry at an offset that was published.
     pub(super) fn entry(&self, offset: usize) -> &T {
         self.entries[offset].get().expect("positions are published after their entries are set")
@@ -33,25 +30,38 @@ impl<T> Segment<T> {
     }
 }
 
-impl<T> Drop for Segment<T> {
-    /// Lets a chain of segments go one by one; nested drops would overflow the stack on a long backlog.
+/// A segment in its place: what cursors and the writing end go along.
+struct Link<T> {
+    segment: Arc<Segment<T>>,
+    next: OnceLock<Arc<Link<T>>>,
+}
+
+impl<T> Link<T> {
+    fn new(first: u64) -> Arc<Self> {
+        let segment = Arc::new(Segment { entries: [const { OnceLock::new() }; SEGMENT], first });
+        Arc::new(Self { segment, next: OnceLock::new() })
+    }
+}
+
+impl<T> Drop for Link<T> {
+    /// Lets a chain go link by link; nested drops would overflow the stack on a long backlog.
     fn drop(&mut self) {
         let mut next = self.next.take();
-        while let Some(segment) = next {
-            next = Arc::into_inner(segment).and_then(|mut segment| segment.next.take());
+        while let Some(link) = next {
+            next = Arc::into_inner(link).and_then(|mut link| link.next.take());
         }
     }
 }
 
 /// The writing end; its owner guards it with a lock.
 pub(super) struct Tail<T> {
-    segment: Arc<Segment<T>>,
+    link: Arc<Link<T>>,
     position: u64,
 }
 
 impl<T> Tail<T> {
     pub(super) fn new() -> Self {
-        Self { segment: Segment::new(0), position: 0 }
+        Self { link: Link::new(0), position: 0 }
     }
 
     /// The position the next entry gets.
@@ -62,14 +72,14 @@ impl<T> Tail<T> {
     /// Adds an entry; readers see it once its position is [published](Self::publish).
     pub(super) fn append(&mut self, entry: T) {
         let offset = offset(self.position);
-        let stored = self.segment.entries[offset].set(entry);
+        let stored = self.link.segment.entries[offset].set(entry);
         debug_assert!(stored.is_ok(), "each position is written once");
         self.position += 1;
         if offset + 1 == SEGMENT {
-            let next = Segment::new(self.position);
-            let linked = self.segment.next.set(Arc::clone(&next));
+            let next = Link::new(self.position);
+            let linked = self.link.next.set(Arc::clone(&next));
             debug_assert!(linked.is_ok(), "each segment is linked once");
-            self.segment = next;
+            self.link = next;
         }
     }
 
@@ -80,13 +90,13 @@ impl<T> Tail<T> {
 
     /// A cursor at the end: it sees what is appended from now on.
     pub(super) fn cursor(&self) -> Cursor<T> {
-        Cursor { segment: Arc::clone(&self.segment), position: self.position }
+        Cursor { link: Arc::clone(&self.link), position: self.position }
     }
 }
 
 /// A reader's place in the log.
 pub(super) struct Cursor<T> {
-    segment: Arc<Segment<T>>,
+    link: Arc<Link<T>>,
     position: u64,
 }
 
@@ -111,7 +121,7 @@ impl<T> Cursor<T> {
         if len == 0 {
             return None;
         }
-        let run = Run { segment: Arc::clone(&self.segment), from, len };
+        let run = Run { segment: Arc::clone(&self.link.segment), from, len };
         self.advance(len);
         Some(run)
     }
@@ -127,8 +137,8 @@ impl<T> Cursor<T> {
     fn advance(&mut self, len: usize) {
         self.position += len as u64;
         if offset(self.position) == 0 && len > 0 {
-            let next = self.segment.next.get().expect("a full segment is linked before it is published");
-            self.segment = Arc::clone(next);
+            let next = self.link.next.get().expect("a full segment is linked before it is published");
+            self.link = Arc::clone(next);
         }
     }
 }
@@ -159,6 +169,22 @@ mod tests {
         };
         assert_eq!(read(&mut early), (0..200).collect::<Vec<_>>());
         assert_eq!(read(&mut late), (100..200).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_entry_that_is_held_for_long_pins_its_segment_and_no_more() {
+        let (mut tail, published) = (Tail::new(), AtomicU64::new(0));
+        let mut cursor = tail.cursor();
+        let counted = Arc::new(());
+        let mut held = None;
+        for _ in 0..10 * SEGMENT as u64 {
+            tail.append(Arc::clone(&counted));
+            tail.publish(&published);
+            let run = cursor.take(published.load(Ordering::SeqCst), 1).unwrap();
+            held.get_or_insert(run);
+        }
+        // The held segment and the one under way, which is empty, beside this one.
+        assert_eq!(Arc::strong_count(&counted), SEGMENT + 1);
     }
 
     #[test]

@@ -114,6 +114,12 @@ impl Registry {
         Some(queue)
     }
 
+    /// Waits for publishers that are storing at this moment.
+    pub(super) fn settle_publishers(&self) {
+        let channels = lock(&self.channels).list.clone();
+        channels.iter().for_each(|channel| drop(channel.lock()));
+    }
+
     /// The channels that want the first of some events, and how many of them in a row the same channels want.
     pub(super) fn route_run(&self, events: &[AnyEvent]) -> (Arc<Route>, usize) {
         let route = self.route(&events[0]);

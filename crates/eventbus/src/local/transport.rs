@@ -20,8 +20,8 @@ use super::wheel::{Due, LONGEST, Wheel};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{AnyEvent, EventId, shorten};
 use crate::transport::{
-    Backlog, Capabilities, DeadLetters, Durability, Group, Membership, Mode, Overflow, Publishing,
-    SubscriptionSpec, Transport, WhenFull,
+    Backlog, Capabilities, DeadLetters, Durability, Group, Membership, Mode, Publishing, SubscriptionSpec,
+    Transport, WhenFull,
 };
 
 /// Events within one process: bounded queues, no encoding, no lock that all publishers share.
@@ -123,15 +123,16 @@ impl Inner {
 
     /// Appends as many of the events as there is room for in all channels; they share their route.
     fn store(&self, route: &Route, events: &[AnyEvent]) -> Result<usize, (Arc<Channel>, NoRoom)> {
-        if self.closed.load(Ordering::SeqCst) {
-            return Ok(0);
-        }
         let mut room = events.len();
         let mut ends = Vec::with_capacity(route.channels.len());
         for channel in &route.channels {
             let mut end = channel.lock();
             room = end.room(room).map_err(|none| (Arc::clone(channel), none))?;
             ends.push(end);
+        }
+        // Under the locks: what is stored before the end of the transport is there when the end is reported.
+        if self.closed.load(Ordering::SeqCst) {
+            return Ok(0);
         }
         for (channel, end) in route.channels.iter().zip(&mut ends) {
             channel.append(end, &events[..room]);
@@ -194,6 +195,18 @@ impl Deadline {
     fn until(&mut self) -> Instant {
         *self.until.get_or_insert_with(|| Instant::now() + self.within.min(LONGEST))
     }
+}
+
+/// In what a group differs from what a new member asks for.
+fn conflict(group: &SubscriptionSpec, asked: &SubscriptionSpec) -> Option<&'static str> {
+    let capacity = asked.capacity.is_some() && asked.capacity != group.capacity;
+    let differences = [
+        (asked.filters != group.filters, "other event types"),
+        (asked.order != group.order, "another order"),
+        (asked.ephemeral != group.ephemeral, "another life span: ephemeral or not"),
+        (asked.overflow != group.overflow || capacity, "another overflow or capacity"),
+    ];
+    differences.iter().find(|(differs, _)| *differs).map(|(_, what)| *what)
 }
 
 fn full(group: &Group, why: &str) -> Error {
@@ -266,9 +279,7 @@ impl Transport for LocalTransport {
         }
         self.start();
         let mut spec = subscription.clone();
-        if spec.overflow == Overflow::Wait {
-            spec.overflow = self.0.config.overflow;
-        }
+        spec.overflow = spec.overflow.or(Some(self.0.config.overflow));
         let name = self.name(&spec);
         let (inner, gone) = (Arc::downgrade(&self.0), spec.mode == Mode::Broadcast || spec.ephemeral);
         let of = name.clone();
@@ -281,9 +292,8 @@ impl Transport for LocalTransport {
             &name,
             || self.parts(spec.clone()),
             |group| {
-                if group.spec.filters != spec.filters || group.spec.order != spec.order {
-                    let name = shorten(name.as_str());
-                    let text = format!("group {name:?} runs with other event types or another order");
+                if let Some(what) = conflict(&group.spec, &spec) {
+                    let text = format!("group {:?} runs with {what}", shorten(name.as_str()));
                     return Err(Error::new(ErrorKind::Conflict, text));
                 }
                 let (reader, settler) = join(group, left);
@@ -318,6 +328,7 @@ impl Transport for LocalTransport {
 
     async fn close(&self) -> Result<()> {
         self.0.closed.store(true, Ordering::SeqCst);
+        self.0.registry.settle_publishers();
         for group in self.0.registry.groups() {
             group.close();
         }

@@ -25,7 +25,7 @@ pub struct Capabilities {
     pub delayed_publish: bool,
     /// Keeps a retry's delay; the longest one.
     pub retry_delay: Option<Duration>,
-    /// Keeps dead letters.
+    /// Keeps dead letters. Without them, what a subscription gives up is dropped, with a warning in the log.
     pub dead_letters: bool,
     /// Offers [`Overflow`](super::Overflow) other than waiting.
     pub overflow: bool,
@@ -59,7 +59,8 @@ impl Capabilities {
     /// # Errors
     /// [`Unsupported`](ErrorKind::Unsupported), naming the capability.
     pub fn check(&self, spec: &SubscriptionSpec) -> Result<()> {
-        let bounded = spec.overflow != Overflow::Wait || spec.capacity.is_some();
+        let chosen = spec.overflow.is_some_and(|overflow| overflow != Overflow::Wait);
+        let bounded = chosen || spec.capacity.is_some();
         let asked = [
             (spec.order == Order::PerKey && !self.key_order, "order per key"),
             (spec.mode == Mode::Broadcast && !self.broadcast, "broadcast"),

@@ -110,7 +110,8 @@ pub trait Transport: Debug + Send + Sync + 'static {
         Arc::new(NoDeadLetters(self.capabilities()))
     }
 
-    /// Ends everything that was started. Idempotent; afterwards every call says [`Closed`](ErrorKind::Closed).
+    /// Ends everything that was started. Idempotent; afterwards publishing, scheduling, joining and receiving say
+    /// [`Closed`](ErrorKind::Closed), while what is left can still be looked at where it still exists.
     ///
     /// # Errors
     /// When something could not be ended; it is closed all the same.

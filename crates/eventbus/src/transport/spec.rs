@@ -43,8 +43,8 @@ pub struct SubscriptionSpec {
     pub filters: Vec<Filter>,
     /// Whether keys keep their order.
     pub order: Order,
-    /// What happens when the group's queue is full.
-    pub overflow: Overflow,
+    /// What happens when the group's queue is full; `None` leaves it to the transport's configuration.
+    pub overflow: Option<Overflow>,
     /// The most messages the group holds; `None` leaves it to the transport's configuration.
     pub capacity: Option<usize>,
 }
@@ -73,7 +73,9 @@ pub enum Order {
     /// No order: a message that waits for a retry holds up nothing.
     #[default]
     None,
-    /// Events of one key reach the group in the order they were published, also across retries; other keys flow.
+    /// Events of one key reach the group in the order they were published, also across retries; other keys flow, as
+    /// long as the messages of one slow key do not fill the subscription's
+    /// [prefetch](crate::SubscriptionBuilder::prefetch).
     PerKey,
 }
 
@@ -85,7 +87,8 @@ pub enum Overflow {
     Wait,
     /// Publishing fails at once with [`Full`](crate::ErrorKind::Full).
     Fail,
-    /// The group's oldest queued events are dropped, and their number is told with the next message.
+    /// The group's oldest queued events are dropped, and their number is told with the next message. Where all the room
+    /// is taken by messages that are in flight, waiting or parked, that is the newest too.
     DropOldest,
 }
 
@@ -124,6 +127,8 @@ pub struct Backlog {
     pub dead: u64,
     /// Members that have joined.
     pub members: u64,
+    /// Dropped events that no message has told of yet; only with [`Overflow::DropOldest`].
+    pub lost: u64,
 }
 
 impl Backlog {
@@ -138,6 +143,7 @@ impl Backlog {
             held_keys: self.held_keys + other.held_keys,
             dead: self.dead + other.dead,
             members: self.members + other.members,
+            lost: self.lost + other.lost,
         }
     }
 
