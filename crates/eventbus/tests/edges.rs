@@ -321,3 +321,27 @@ async fn a_store_that_cannot_free_does_not_hide_the_error() {
     sleep(100 * S).await;
     assert_eq!(n.load(SeqCst), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_key_with_a_long_queue_lets_other_keys_flow() {
+    let bus = bus().await;
+    let (at, begun) = (Arc::new(Mutex::new(None)), Instant::now());
+    let seen = at.clone();
+    let slow = move |event: Event<Pay>| {
+        if event.object().account == "b" {
+            *seen.lock().unwrap() = Some(begun.elapsed());
+        }
+        async {
+            sleep(S).await;
+            Ok(())
+        }
+    };
+    bus.subscribe("g").order(Order::PerKey).on(slow).start().await.unwrap();
+    for n in 0..1000 {
+        bus.publish(ev("a", n)).await.unwrap();
+    }
+    bus.publish(ev("b", 0)).await.unwrap();
+    sleep(2000 * S).await;
+    assert!(at.lock().unwrap().unwrap() < 5 * S, "{at:?}");
+    assert_eq!(bus.backlog("g").await.unwrap().unwrap().unsettled(), 0);
+}

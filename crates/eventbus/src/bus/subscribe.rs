@@ -127,7 +127,8 @@ impl SubscriptionBuilder {
     }
 
     /// Sets how many messages are held at once, running ones included; at least the concurrency. Default: twice the
-    /// concurrency, growing to 256 while handlers are done at once.
+    /// concurrency, growing to 256 while handlers are done at once. With order per key, messages behind another of
+    /// their key count only beyond sixteen times that.
     pub fn prefetch(self, messages: usize) -> Self {
         Self { prefetch: Some(messages), ..self }
     }

@@ -35,6 +35,8 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// A handler that takes longer than this before it first waits is given a task of its own.
 const LONG: Duration = Duration::from_micros(100);
+/// How many times the prefetch may wait in lanes before they count as held.
+const LANES: usize = 16;
 /// How many messages after such a one go straight to tasks of their own.
 const SPREAD: u32 = 256;
 
@@ -215,7 +217,9 @@ impl Driver {
 
     /// Asks for as many messages as there is room for; small requests wait until more is worth asking for.
     fn receive(&mut self) {
-        let held = self.backlog.len() + self.promoted.len() + self.lanes.queued() + self.running.len();
+        // Messages behind a slow one of their key are not in the way of other keys until there are many of them.
+        let laned = self.lanes.queued().saturating_sub(self.plan.prefetch.end().saturating_mul(LANES));
+        let held = self.backlog.len() + self.promoted.len() + laned + self.running.len();
         let credit = self.window.saturating_sub(held);
         if self.receiving.is_some()
             || self.alone

@@ -73,9 +73,8 @@ pub enum Order {
     /// No order: a message that waits for a retry holds up nothing.
     #[default]
     None,
-    /// Events of one key reach the group in the order they were published, also across retries; other keys flow, as
-    /// long as the messages of one slow key do not fill the subscription's
-    /// [prefetch](crate::SubscriptionBuilder::prefetch).
+    /// Events of one key reach the group in the order they were published, also across retries; other keys flow, until
+    /// sixteen times the subscription's [prefetch](crate::SubscriptionBuilder::prefetch) waits behind slow ones of theirs.
     PerKey,
 }
 
