@@ -110,5 +110,5 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::{
     AnyEvent, Details, Envelope, Event, EventBuilder, EventId, EventKind, EventType, Filter, FromEvent,
     IntoEvent, Key, MAX_DEPTH, MAX_ID, MAX_KEY, MAX_SOURCE, MAX_TYPE, Pattern, Request, Source, Timestamp,
-    TraceContext, is_event_type,
+    TraceContext,
 };

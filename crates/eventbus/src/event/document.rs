@@ -12,7 +12,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::envelope::Envelope;
 use super::id::EventId;
-use super::name::{EventType, Key, Source, brief, shorten, type_rule};
+use super::name::{EventType, Key, Source, brief, shorten};
 use super::strict;
 use super::timestamp::Timestamp;
 use crate::error::{Error, Result};
@@ -349,9 +349,4 @@ fn join(within: &str, path: &str) -> String {
         (within, "") => within.to_owned(),
         (within, path) => format!("{within}.{path}"),
     }
-}
-
-/// Tells whether a name could be an event type, for transports that parse routing keys.
-pub fn is_event_type(name: &str) -> bool {
-    type_rule(name.as_bytes()).is_ok()
 }

@@ -15,7 +15,7 @@ mod typed;
 
 pub use any::AnyEvent;
 pub use builder::{EventBuilder, IntoEvent};
-pub use document::{Details, Request, is_event_type};
+pub use document::{Details, Request};
 pub use envelope::Envelope;
 pub use id::{EventId, MAX_ID};
 pub use kind::{EventKind, FromEvent};
