@@ -31,7 +31,7 @@ pub enum ErrorKind {
     Refused,
     /// The bus, or the subscription, was shut down.
     Closed,
-    /// What was named does not exist: a group, a dead letter, a settled message.
+    /// What was named does not exist: a group, an event to start with, a dead letter, a settled message.
     NotFound,
 }
 

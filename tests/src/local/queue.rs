@@ -14,7 +14,8 @@ use super::waiters::Waiters;
 use super::wheel::Wheel;
 use crate::event::{AnyEvent, Filter, Pattern, Step, Timestamp};
 use crate::transport::{
-    Batch, Body, Failure, Group, Mode, Order, Reason, Received, Settled, Settlement, SubscriptionSpec, Token,
+    Batch, Body, Failure, Group, Mode, Order, Reason, Received, Settled, Settlement, Start, SubscriptionSpec,
+    Token,
 };
 
 /// Room that no model fills.
@@ -75,6 +76,7 @@ impl Queues {
             order: like.order,
             overflow: None,
             capacity: None,
+            start: Start::Now,
         };
         let (dead, wheel) = (Arc::default(), Arc::clone(&self.wheel));
         Parts { spec, capacity: like.capacity, dead, dead_capacity: 1, wheel }

@@ -15,7 +15,7 @@ use crate::engine::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{AnyEvent, Filter, FromEvent, Pattern};
-use crate::transport::{Group, Mode, Order, Overflow, SubscriptionSpec};
+use crate::transport::{Group, Mode, Order, Overflow, Start, SubscriptionSpec};
 
 /// A subscription in the making: handlers, group and policies.
 ///
@@ -34,6 +34,7 @@ pub struct SubscriptionBuilder {
     on_dead_letter: OnDeadLetter,
     overflow: Option<Overflow>,
     capacity: Option<usize>,
+    start: Start,
     concurrency: usize,
     prefetch: Option<usize>,
     timeout: Timeout,
@@ -67,6 +68,7 @@ impl SubscriptionBuilder {
             on_dead_letter: OnDeadLetter::default(),
             overflow: None,
             capacity: None,
+            start: Start::Now,
             concurrency: CONCURRENCY,
             prefetch: None,
             timeout: Timeout::Default,
@@ -109,6 +111,24 @@ impl SubscriptionBuilder {
     /// Lets the group go, with everything it holds, when its last member goes.
     pub fn ephemeral(self) -> Self {
         Self { ephemeral: true, ..self }
+    }
+
+    /// Sets where the group starts when it is new; one that exists goes on where it stands. Default: with what is
+    /// published from now on. For transports that keep what was published.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> eventbus::Result<()> {
+    /// # let bus = eventbus::EventBus::connect("local:").await?;
+    /// use eventbus::AnyEvent;
+    /// use eventbus::transport::Start;
+    /// let start = if bus.capabilities().replay { Start::Beginning } else { Start::Now };
+    /// bus.subscribe("audit").on(|_: AnyEvent| async { Ok(()) }).start_from(start).start().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn start_from(self, start: Start) -> Self {
+        Self { start, ..self }
     }
 
     /// Keeps the order of each key, also across retries; other keys flow.
@@ -175,13 +195,15 @@ impl SubscriptionBuilder {
         self
     }
 
-    /// Starts it. When this returns, the group exists and gets everything that is published from now on.
+    /// Starts it. When this returns, the group exists and gets everything that is published from now on, or earlier
+    /// where it [starts](Self::start_from) there.
     ///
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) for a bad name, pattern or number, or when there is no handler;
     /// [`Unsupported`](ErrorKind::Unsupported) for what the transport cannot do; [`Conflict`](ErrorKind::Conflict) when
-    /// two handlers want the same, or the group runs with other event types; [`Closed`](ErrorKind::Closed) after a
-    /// shutdown began.
+    /// two handlers want the same, or the group runs with other event types; [`NotFound`](ErrorKind::NotFound) when a
+    /// new group is to start with an event that the transport does not have (any more); [`Closed`](ErrorKind::Closed)
+    /// after a shutdown began.
     pub async fn start(self) -> Result<Subscription> {
         let control = Arc::new(Control::new());
         self.run(control, TIMEOUT).await
@@ -242,6 +264,7 @@ impl SubscriptionBuilder {
             order: self.order,
             overflow: self.overflow,
             capacity: self.capacity,
+            start: self.start.clone(),
         })
     }
 

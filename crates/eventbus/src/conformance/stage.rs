@@ -16,7 +16,9 @@ use super::sample::Payment;
 use crate::bus::{BusConfig, EventBus};
 use crate::engine::{Context, HandlerError, HandlerResult};
 use crate::event::{AnyEvent, EventBuilder, Filter, IntoEvent as _};
-use crate::transport::{Backlog, Group, Mode, Order, Publishing, SubscriptionSpec, Transport, WhenFull};
+use crate::transport::{
+    Backlog, Group, Mode, Order, Publishing, Start, SubscriptionSpec, Transport, WhenFull,
+};
 
 /// What a case has in hand.
 pub(super) struct Stage {
@@ -122,6 +124,7 @@ impl Stage {
             order: Order::None,
             overflow: None,
             capacity: None,
+            start: Start::Now,
         }
     }
 

@@ -277,6 +277,7 @@ impl Transport for LocalTransport {
         if self.0.closed.load(Ordering::SeqCst) {
             return Err(Error::closed("the local transport"));
         }
+        self.capabilities().check(subscription)?;
         self.start();
         let mut spec = subscription.clone();
         spec.overflow = spec.overflow.or(Some(self.0.config.overflow));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::spec::{Mode, Order, Overflow, SubscriptionSpec};
+use super::spec::{Mode, Order, Overflow, Start, SubscriptionSpec};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What a transport can do.
@@ -21,6 +21,8 @@ pub struct Capabilities {
     pub broadcast: bool,
     /// Has groups that go when their last member goes.
     pub ephemeral: bool,
+    /// Keeps events for groups that come later, so that they can start in the past ([`Start`](super::Start)).
+    pub replay: bool,
     /// Can publish later, and take that back.
     pub delayed_publish: bool,
     /// Keeps a retry's delay; the longest one.
@@ -44,6 +46,7 @@ impl Capabilities {
             key_order: false,
             broadcast: false,
             ephemeral: false,
+            replay: false,
             delayed_publish: false,
             retry_delay: None,
             dead_letters: false,
@@ -65,6 +68,7 @@ impl Capabilities {
             (spec.order == Order::PerKey && !self.key_order, "order per key"),
             (spec.mode == Mode::Broadcast && !self.broadcast, "broadcast"),
             (spec.ephemeral && !self.ephemeral, "ephemeral groups"),
+            (spec.start != Start::Now && !self.replay, "start in the past"),
             (bounded && !self.overflow, "overflow and capacity"),
         ];
         match asked.iter().find(|(missing, _)| *missing) {
@@ -87,6 +91,7 @@ impl Capabilities {
             ("order per key", flag(self.key_order)),
             ("broadcast", flag(self.broadcast)),
             ("ephemeral groups", flag(self.ephemeral)),
+            ("start in the past", flag(self.replay)),
             ("delayed publish", flag(self.delayed_publish)),
             ("longest retry delay", time(self.retry_delay)),
             ("dead letters", flag(self.dead_letters)),

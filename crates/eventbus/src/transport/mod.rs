@@ -27,13 +27,14 @@ pub use dead_letters::{DeadLetter, DeadLetters};
 
 use dead_letters::NoDeadLetters;
 pub use message::{Batch, Body, Failure, History, Reason, Received, Settled, Settlement, Token, Undecodable};
-pub use spec::{Backlog, Group, Mode, Order, Overflow, Publishing, SubscriptionSpec, WhenFull};
+pub use spec::{Backlog, Group, Mode, Order, Overflow, Publishing, Start, SubscriptionSpec, WhenFull};
 
 /// Moves events from publishers to groups, and keeps them until a group has settled them.
 ///
 /// # Contract
 /// - A group exists from the first [`open`](Self::open) of its name and gets every event published after that returned
-///   whose address one of its filters matches, at least once. A durable transport keeps it while no member runs.
+///   whose address one of its filters matches, at least once; with the capability, also earlier ones from its
+///   [`Start`] on. A durable transport keeps it while no member runs.
 /// - Members of a group share its messages; groups don't. [`Mode::Broadcast`] gives every member a group of its own.
 /// - Memory is bounded: a publisher waits, or is told, when there is no room.
 /// - Everything may be called from many tasks at once. Dropping a future of this trait loses no event that was
@@ -83,7 +84,9 @@ pub trait Transport: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) when the group exists with other filters or another order and the transport
-    /// cannot change it; [`Unsupported`](ErrorKind::Unsupported) for what the capabilities lack.
+    /// cannot change it; [`Unsupported`](ErrorKind::Unsupported) for what the capabilities lack;
+    /// [`NotFound`](ErrorKind::NotFound) when the group is new and [`Start::Event`] names an event that the transport
+    /// does not have (any more).
     async fn open(&self, subscription: &SubscriptionSpec) -> Result<Membership>;
 
     /// Removes a group with everything it holds, dead letters included; `false` when there was none.

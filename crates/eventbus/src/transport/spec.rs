@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::event::{AnyEvent, Filter, name};
+use crate::event::{AnyEvent, EventId, Filter, Timestamp, name};
 
 name! {
     /// The name of a subscription: subscribers of one name share the work, and every group gets every event.
@@ -47,6 +47,8 @@ pub struct SubscriptionSpec {
     pub overflow: Option<Overflow>,
     /// The most messages the group holds; `None` leaves it to the transport's configuration.
     pub capacity: Option<usize>,
+    /// Where the group starts when it is new; no part of what makes two subscriptions the same.
+    pub start: Start,
 }
 
 impl SubscriptionSpec {
@@ -76,6 +78,23 @@ pub enum Order {
     /// Events of one key reach the group in the order they were published, also across retries; other keys flow, until
     /// sixteen times the subscription's [prefetch](crate::SubscriptionBuilder::prefetch) waits behind slow ones of theirs.
     PerKey,
+}
+
+/// Where a new group starts.
+///
+/// It counts only when the group is created: a group that exists goes on where it stands. A group that goes with its
+/// members, such as a broadcast's instance, is created anew, and starts there again, each time it is joined.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Start {
+    /// With what is published from now on.
+    #[default]
+    Now,
+    /// With the oldest event the transport still has.
+    Beginning,
+    /// With the event of this id, itself included.
+    Event(EventId),
+    /// With the first event stored at this time or later: by the transport's clock, not by the event's own time.
+    Time(Timestamp),
 }
 
 /// What happens to an event when a group's queue is full.

@@ -9,7 +9,7 @@ use eventbus::local::{LocalConfig, LocalTransport};
 use eventbus::payment_kit::InvoicePaid;
 use eventbus::testing::TestBus;
 use eventbus::transport::{
-    Backlog, Capabilities, DeadLetters, Group, Membership, Order, Overflow, Publishing, Reason,
+    Backlog, Capabilities, DeadLetters, Group, Membership, Order, Overflow, Publishing, Reason, Start,
     SubscriptionSpec, Transport,
 };
 use eventbus::{
@@ -170,10 +170,11 @@ async fn what_the_transport_cannot_do_is_refused_when_the_subscription_starts() 
     let bus =
         EventBus::new(Arc::new(Plain(LocalTransport::new(LocalConfig::new()).unwrap())), BusConfig::new());
     let once = || bus.subscribe("g").on(fine()).retry(Retry::never());
-    let cases: [(SubscriptionBuilder, &str); 6] = [
+    let cases: [(SubscriptionBuilder, &str); 7] = [
         (once().order(Order::PerKey), "order per key"),
         (once().broadcast(), "broadcast"),
         (once().ephemeral(), "ephemeral"),
+        (once().start_from(Start::Beginning), "start in the past"),
         (once().overflow(Overflow::Fail), "overflow"),
         (once().capacity(1.try_into().unwrap()), "capacity"),
         (once().retry(Retry::default()), "retries"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::conformance::puppet::Puppet;
 use crate::conformance::stage::Stage;
 use crate::event::AnyEvent;
-use crate::transport::{Capabilities, Order, Overflow};
+use crate::transport::{Capabilities, Order, Overflow, Start};
 use crate::{BusConfig, ErrorKind, EventBus, Retry, SubscriptionBuilder};
 
 pub(crate) async fn what_the_transport_lacks_is_refused_at_the_start(stage: &Stage) {
@@ -15,10 +15,11 @@ pub(crate) async fn what_the_transport_lacks_is_refused_at_the_start(stage: &Sta
     let bus = EventBus::new(Arc::new(bare), BusConfig::new());
     let never = || bus.subscribe("g").on(|_: AnyEvent| async { Ok(()) }).retry(Retry::never());
     let one = NonZeroUsize::MIN;
-    let asked: [(SubscriptionBuilder, &str); 6] = [
+    let asked: [(SubscriptionBuilder, &str); 7] = [
         (never().order(Order::PerKey), "order"),
         (never().broadcast(), "broadcast"),
         (never().ephemeral(), "ephemeral"),
+        (never().start_from(Start::Beginning), "start in the past"),
         (never().overflow(Overflow::DropOldest), "overflow"),
         (never().capacity(one), "capacity"),
         (never().retry(Retry::default()), "Retry::never"),
@@ -79,6 +80,9 @@ pub(crate) async fn capabilities_are_what_they_say(stage: &Stage) {
     let mut ephemeral = stage.spec("ephemeral");
     ephemeral.ephemeral = true;
     assert_eq!(opened(transport.open(&ephemeral).await.err().map(|error| error.kind())), !can.ephemeral);
+    let mut late = stage.spec("late");
+    late.start = Start::Beginning;
+    assert_eq!(opened(transport.open(&late).await.err().map(|error| error.kind())), !can.replay);
     let scheduled =
         transport.schedule(&stage.payment("k"), stage.units(1)).await.err().map(|error| error.kind());
     assert_eq!(opened(scheduled), !can.delayed_publish);
