@@ -14,14 +14,16 @@ use crate::transport::Group;
 pub struct Health {
     /// Its subscriptions, in the order they were started.
     pub subscriptions: Vec<SubscriptionHealth>,
+    /// What is wrong with the transport at this moment, in its words.
+    pub troubles: Vec<String>,
     /// Whether it accepts events.
     pub open: bool,
 }
 
 impl Health {
-    /// Tells whether the bus is open and every subscription runs, or is paused on purpose.
+    /// Tells whether the bus is open, its transport has no troubles, and every subscription runs, or is paused on purpose.
     pub fn is_healthy(&self) -> bool {
-        self.open && self.subscriptions.iter().all(SubscriptionHealth::is_healthy)
+        self.open && self.troubles.is_empty() && self.subscriptions.iter().all(SubscriptionHealth::is_healthy)
     }
 }
 
@@ -110,6 +112,6 @@ impl EventBus {
     /// How the bus and its subscriptions are. Cheap; asks nobody.
     pub fn health(&self) -> Health {
         let subscriptions = self.running().iter().map(|running| SubscriptionHealth::of(running)).collect();
-        Health { subscriptions, open: self.is_open().is_ok() }
+        Health { subscriptions, troubles: self.0.transport.troubles(), open: self.is_open().is_ok() }
     }
 }

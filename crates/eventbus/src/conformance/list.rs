@@ -194,6 +194,7 @@ macro_rules! conformance_cases {
                 an_idle_subscription_shows_that_it_lives [];
                 a_reader_that_fails_is_replaced_and_health_tells [];
                 a_stop_in_an_outage_does_not_wait_for_its_end [];
+                what_is_wrong_with_the_transport_is_told [];
                 what_ran_when_its_reader_failed_comes_again [];
                 a_bus_whose_transport_closes_says_so [];
                 what_a_handler_publishes_carries_the_trace_on [];

@@ -202,6 +202,11 @@ impl Transport for Puppet {
         self.inner.backlog(group).await
     }
 
+    fn troubles(&self) -> Vec<String> {
+        let cut = self.alive().err().map(|error| error.to_string());
+        self.inner.troubles().into_iter().chain(cut).collect()
+    }
+
     async fn drained(&self) {
         self.inner.drained().await;
     }

@@ -105,6 +105,10 @@ impl Transport for Scripted {
         self.inner.backlog(group).await
     }
 
+    fn troubles(&self) -> Vec<String> {
+        self.inner.troubles()
+    }
+
     async fn drained(&self) {
         self.inner.drained().await;
     }

@@ -101,6 +101,12 @@ pub trait Transport: Debug + Send + Sync + 'static {
     /// Transient ones only.
     async fn backlog(&self, group: &Group) -> Result<Option<Backlog>>;
 
+    /// What is wrong at this moment: a connection that is being made again, a broker that accepts nothing, a group that
+    /// nobody reads and that pins the log. Cheap; asks nobody.
+    fn troubles(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Waits until every group with members has settled all that would be lost with this process.
     ///
     /// Transports whose events outlive the process return at once.

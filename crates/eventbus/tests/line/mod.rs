@@ -169,6 +169,10 @@ impl Transport for Client {
         self.server.backlog(group).await
     }
 
+    fn troubles(&self) -> Vec<String> {
+        self.server.troubles()
+    }
+
     fn dead_letters(&self, group: &Group) -> Arc<dyn DeadLetters> {
         self.server.dead_letters(group)
     }

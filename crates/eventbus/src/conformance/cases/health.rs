@@ -122,6 +122,19 @@ pub(crate) async fn a_stop_in_an_outage_does_not_wait_for_its_end(stage: &Stage)
     assert!(since.elapsed() < stage.units(5), "there was nothing to finish");
 }
 
+pub(crate) async fn what_is_wrong_with_the_transport_is_told(stage: &Stage) {
+    let (bus, line) = stage.process().await;
+    let health = bus.health();
+    assert!(health.troubles.is_empty() && health.is_healthy(), "{health:?}");
+    line.sever();
+    let health = bus.health();
+    assert_eq!(health.troubles, ["the connection was cut"]);
+    assert!(health.open && !health.is_healthy(), "also without a subscription");
+    line.mend();
+    let health = bus.health();
+    assert!(health.troubles.is_empty() && health.is_healthy(), "{health:?}");
+}
+
 pub(crate) async fn what_ran_when_its_reader_failed_comes_again(stage: &Stage) {
     let (bus, line) = stage.process().await;
     let work = stage.units(5);
