@@ -5,14 +5,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant as Stopwatch};
 
 use futures::future::BoxFuture;
-use rand::RngExt as _;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep_until};
 
@@ -24,19 +22,17 @@ use super::dispatch::Memo;
 use super::handler::{Context, Slot};
 use super::lanes::Lanes;
 use super::plan::Plan;
-use super::retry::Retry;
+use super::receiving::Incoming;
 use super::starting::is_suspect;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::event::AnyEvent;
-use crate::transport::{Backlog, Batch, Membership, Mode, Reader, Settled, Settlement, Settler, Token};
+use crate::transport::{Backlog, Membership, Mode, Reader, Settled, Settlement, Settler, Token};
 
 /// How often the receive loop shows that it is alive.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// A handler that takes longer than this before it first waits is given a task of its own.
 const LONG: Duration = Duration::from_micros(100);
-/// How many times the prefetch may wait in lanes before they count as held.
-const LANES: usize = 16;
 /// How many messages after such a one go straight to tasks of their own.
 const SPREAD: u32 = 256;
 
@@ -49,8 +45,8 @@ pub(crate) struct Driver {
     pub(super) membership: u64,
     /// Counts receives, to know which of them began before a key was held.
     pub(super) receives: u64,
-    receiving: Option<BoxFuture<'static, Incoming>>,
-    resting: Option<Box<dyn Reader>>,
+    pub(super) receiving: Option<BoxFuture<'static, Incoming>>,
+    pub(super) resting: Option<Box<dyn Reader>>,
     settling: Option<BoxFuture<'static, Settling>>,
     pub(super) settlements: Vec<(Token, Settlement)>,
     /// Counts batches of settlements that were sent.
@@ -70,7 +66,7 @@ pub(crate) struct Driver {
     pub(super) acked: u64,
     pub(super) spread: u32,
     /// Whether the group is being joined again instead of received from.
-    reopening: bool,
+    pub(super) reopening: bool,
     /// Whether the dead letters were full when one was last to be added.
     crowded: bool,
     /// Whether the one message that runs, or waits to, must be the only one held.
@@ -93,13 +89,6 @@ pub(super) struct Tag {
 
 /// A batch of settlements, and what became of them.
 type Settling = (Vec<(Token, Settlement)>, Vec<Settled>);
-
-/// What a receive or a reopening came to.
-enum Incoming {
-    Batch(Box<dyn Reader>, Result<Batch>),
-    Opened(Membership),
-    Closed,
-}
 
 /// What woke the task.
 enum Happening {
@@ -215,28 +204,6 @@ impl Driver {
         self.tick.poll_tick(context).map(|_| Happening::Tick)
     }
 
-    /// Asks for as many messages as there is room for; small requests wait until more is worth asking for.
-    fn receive(&mut self) {
-        // Messages behind a slow one of their key are not in the way of other keys until there are many of them.
-        let laned = self.lanes.queued().saturating_sub(self.plan.prefetch.end().saturating_mul(LANES));
-        let held = self.backlog.len() + self.promoted.len() + laned + self.running.len();
-        let credit = self.window.saturating_sub(held);
-        if self.receiving.is_some()
-            || self.alone
-            || credit == 0
-            || (self.backlog.len() > 0 && credit < self.window / 2)
-        {
-            return;
-        }
-        let credit = NonZeroU32::new(u32::try_from(credit).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
-        let Some(mut reader) = self.resting.take() else { return };
-        self.receives += 1;
-        self.receiving = Some(Box::pin(async move {
-            let batch = reader.receive(credit).await;
-            Incoming::Batch(reader, batch)
-        }));
-    }
-
     /// Sends what is to be settled, one batch at a time: what comes up meanwhile makes the next batch.
     fn settle(&mut self) {
         if self.settling.is_some() || self.settlements.is_empty() {
@@ -249,46 +216,6 @@ impl Driver {
             let settled = settler.settle(&batch).await;
             (batch, settled)
         }));
-    }
-
-    /// Takes in what was received; `false` when there will never be more.
-    fn take_in(&mut self, incoming: Incoming) -> bool {
-        match incoming {
-            Incoming::Closed => return false,
-            Incoming::Opened(membership) => {
-                self.reopening = false;
-                self.settler = membership.settler;
-                self.resting = Some(membership.reader);
-                self.control.trouble(None);
-                self.control.stats.reopened.fetch_add(1, Ordering::Relaxed);
-            }
-            Incoming::Batch(reader, Ok(batch)) => {
-                self.resting = Some(reader);
-                let receive = self.receives;
-                self.backlog.push(receive, batch);
-            }
-            Incoming::Batch(reader, Err(error)) => {
-                drop(reader);
-                if error.kind() == ErrorKind::Closed {
-                    return false;
-                }
-                tracing::warn!(group = %self.plan.group, %error, "receiving failed; joining the group again");
-                self.control.trouble(Some(format!("receiving failed: {error}")));
-                self.lose();
-                self.reopening = true;
-                self.receiving = Some(Box::pin(reopen(Arc::clone(&self.plan))));
-            }
-        }
-        true
-    }
-
-    /// Forgets what the lost membership held: the transport hands it out again.
-    fn lose(&mut self) {
-        self.membership += 1;
-        self.backlog.drain();
-        self.promoted.clear();
-        self.lanes.lose();
-        self.settlements.clear();
     }
 
     /// Acts on results that are not what was asked for.
@@ -417,19 +344,4 @@ impl Driver {
             self.window = self.window.saturating_mul(2).min(*self.plan.prefetch.end());
         }
     }
-}
-
-/// Joins the group again, for as long as it takes.
-async fn reopen(plan: Arc<Plan>) -> Incoming {
-    let pauses = Retry::exponential(Duration::from_millis(50)..=Duration::from_secs(5));
-    for attempt in 1.. {
-        match plan.transport.open(&plan.spec).await {
-            Ok(membership) => return Incoming::Opened(membership),
-            Err(error) if error.kind() == ErrorKind::Closed => return Incoming::Closed,
-            Err(error) => tracing::warn!(group = %plan.group, %error, attempt, "joining the group failed"),
-        }
-        let pause = pauses.pause(attempt, rand::rng().random());
-        tokio::time::sleep(pause).await;
-    }
-    Incoming::Closed
 }

@@ -12,6 +12,7 @@ mod idempotency;
 mod lanes;
 mod layer;
 mod plan;
+mod receiving;
 mod retry;
 mod starting;
 mod stream;
