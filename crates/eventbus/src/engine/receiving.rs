@@ -16,6 +16,9 @@ use crate::transport::{Batch, Membership, Reader};
 /// How many times the prefetch may wait in lanes before they count as held.
 const LANES: usize = 16;
 
+/// The longest pause between two tries to join the group again: work goes on soon after its broker is there again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
 /// What a receive or a reopening came to.
 pub(super) enum Incoming {
     Batch(Box<dyn Reader>, Result<Batch>),
@@ -89,7 +92,7 @@ impl Driver {
 
 /// Joins the group again, for as long as it takes.
 async fn reopen(plan: Arc<Plan>) -> Incoming {
-    let pauses = Retry::exponential(Duration::from_millis(50)..=Duration::from_secs(5));
+    let pauses = Retry::exponential(Duration::from_millis(50)..=LONGEST_PAUSE);
     for attempt in 1.. {
         match plan.transport.open(&plan.spec).await {
             Ok(membership) => return Incoming::Opened(membership),

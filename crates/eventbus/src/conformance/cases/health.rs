@@ -104,7 +104,9 @@ pub(crate) async fn a_reader_that_fails_is_replaced_and_health_tells(stage: &Sta
     stage.silence().await;
     assert!(matches!(running.health().state, SubscriptionState::Degraded(_)), "it goes on trying");
     line.mend();
+    let since = tokio::time::Instant::now();
     stage.until("it is well again", || running.health().state == SubscriptionState::Running).await;
+    assert!(since.elapsed() < Duration::from_secs(5), "it took {:?}", since.elapsed());
     assert_eq!(running.health().reopened, 1);
     stage.settled(&operator, "g").await;
     assert_eq!(stage.ledger.ended("g", End::Acked), 20);
