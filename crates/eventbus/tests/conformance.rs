@@ -1,6 +1,7 @@
 //! The conformance suite on the local transport, on paused time.
 #![cfg(feature = "conformance")]
 
+mod history;
 mod line;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use eventbus::local::{LocalConfig, LocalTransport};
 use eventbus::transport::Transport;
 use eventbus::{AnyEvent, EventBus, HandlerError, Select, SubscriptionState};
 
+use history::History;
 use line::Line;
 
 #[derive(Debug)]
@@ -46,6 +48,16 @@ fn outages_are_survived_behind_a_line_that_breaks() {
     for case in CASES.iter().filter(|case| case.theme == "outages") {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(run(Arc::new(Line::new()), &case.title(), None));
+    }
+}
+
+/// The cases about the past need a transport that keeps it; this one does little else.
+#[test]
+fn the_past_is_replayed_by_a_transport_that_keeps_it() {
+    for case in CASES.iter().filter(|case| case.theme == "replay") {
+        assert_eq!(case.missing(&History::default().capabilities(), &History::default()), None);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(run(Arc::new(History::default()), &case.title(), None));
     }
 }
 

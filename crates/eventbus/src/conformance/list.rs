@@ -30,6 +30,7 @@ enum Need {
     KeyOrder,
     Broadcast,
     Ephemeral,
+    Replay,
     Delay,
     Retry,
     Dead,
@@ -82,6 +83,18 @@ macro_rules! conformance_cases {
                 a_forgotten_group_is_gone_with_everything [];
                 a_group_does_not_change_what_it_wants_while_it_runs [];
                 groups_with_the_same_filters_do_not_share [];
+            }
+            replay {
+                a_new_group_starts_with_what_is_published_from_now_on [Replay];
+                from_the_beginning_a_group_gets_everything_in_order [Replay];
+                from_an_event_a_group_gets_it_and_what_follows [Replay];
+                from_a_time_a_group_gets_what_was_stored_then_or_later [Replay];
+                an_unknown_event_is_not_found_and_makes_no_group [Replay];
+                a_group_that_exists_goes_on_where_it_stands [Replay];
+                of_the_past_too_a_group_gets_only_what_it_wants [Replay];
+                the_past_goes_over_into_the_present_without_a_gap [Replay];
+                a_subscription_says_where_its_group_starts [Replay Retry];
+                every_instance_of_a_broadcast_starts_there [Replay Broadcast];
             }
             settlement {
                 ack_is_final [];
@@ -257,6 +270,7 @@ impl Need {
             Self::KeyOrder => (can.key_order, "order per key".to_owned()),
             Self::Broadcast => (can.broadcast, "broadcast".to_owned()),
             Self::Ephemeral => (can.ephemeral, "ephemeral groups".to_owned()),
+            Self::Replay => (can.replay, "start in the past".to_owned()),
             Self::Delay => (can.delayed_publish, "delayed publish".to_owned()),
             Self::Retry => (can.retry_delay.is_some(), "retry delay".to_owned()),
             Self::Dead => (can.dead_letters, "dead letters".to_owned()),

@@ -12,6 +12,7 @@ pub(super) mod outages;
 pub(super) mod overflow;
 pub(super) mod publish;
 pub(super) mod refusal;
+pub(super) mod replay;
 pub(super) mod resources;
 pub(super) mod retry;
 pub(super) mod routing;
