@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::subscription::Running;
 use super::{CLOSED, DRAINING, EventBus};
 use crate::engine::{Command, FOREVER};
-use crate::transport::{Backlog, Group};
+use crate::transport::{Backlog, Group, Mode};
 
 /// What a shutdown did, and what it left.
 #[derive(Debug, Clone)]
@@ -52,6 +52,8 @@ pub struct GroupReport {
 impl GroupReport {
     pub(super) async fn of(running: &Running) -> Self {
         let (plan, stats) = (&running.plan, &running.control.stats);
+        // A group that goes with its last member takes along what it holds, however durable the transport is.
+        let stays = plan.spec.mode == Mode::Shared && !plan.spec.ephemeral;
         let noted = *stats.left.lock().unwrap_or_else(PoisonError::into_inner);
         Self {
             group: (*plan.group).clone(),
@@ -62,7 +64,7 @@ impl GroupReport {
                 Some(left) => Some(left),
                 None => plan.transport.backlog(&plan.group).await.ok().flatten(),
             },
-            kept: plan.transport.capabilities().durability.outlives_process(),
+            kept: stays && plan.transport.capabilities().durability.outlives_process(),
         }
     }
 

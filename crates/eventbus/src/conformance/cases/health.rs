@@ -143,9 +143,11 @@ pub(crate) async fn what_ran_when_its_reader_failed_comes_again(stage: &Stage) {
     let script = move |_: &AnyEvent, attempt| if attempt == 1 { Act::Slow(work) } else { Act::Ack };
     let handler = stage.handler(("g", "m"), script);
     let running = bus.subscribe("g").on(handler).concurrency(2).start().await.expect("it starts");
-    stage.publish(&bus, &stage.payments(4, 1)).await;
+    // No more than can run, so that there is room and the reader is asked for more when it fails.
+    stage.publish(&bus, &stage.payments(2, 1)).await;
     stage.until("two run", || stage.ledger.started("g") == 2).await;
     line.fail();
+    stage.publish(&bus, &stage.payments(2, 1)).await;
     stage.settled(&bus, "g").await;
     stage.until("all have ended", || running.health().running == 0).await;
     assert_eq!(running.health().reopened, 1);

@@ -1,0 +1,374 @@
+//! What a member has asked for and has got: a read in every shard at once, each on a connection of its own, none ever
+//! dropped before it is answered.
+
+use std::collections::VecDeque;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use eventbus::Result;
+use eventbus::transport::{Batch, Body, Received, Settlement};
+use futures::future::BoxFuture;
+use redis::{RedisError, RedisResult, Value};
+use tokio::time::{sleep, timeout};
+
+use crate::connection::Connection;
+use crate::error::{is_broken, is_vanished, transient};
+use crate::member::{Member, Stream, lock};
+use crate::message::{Entry, EntryId, again_entry, bytes, list, log_entry, number};
+use crate::script::{CLAIM, LEAVE, SETTLE};
+use crate::settler::RedisSettler;
+
+/// How long a read waits for events before it is asked again.
+const BLOCK: Duration = Duration::from_secs(1);
+/// How often a blocked read is asked to end after a stop.
+const UNBLOCK: Duration = Duration::from_millis(20);
+/// How many unwanted entries are gathered before they are acknowledged at once.
+const SKIPPED: usize = 512;
+
+/// What a member has asked for, and what it has got and not given to the engine yet.
+pub(crate) struct Inbox {
+    pub(crate) member: Arc<Member>,
+    reads: Vec<Option<Reading>>,
+    buffer: VecDeque<Received>,
+}
+
+/// A read under way, and how many messages it may bring.
+struct Reading {
+    answer: BoxFuture<'static, (Connection, RedisResult<Value>)>,
+    connection: Arc<std::sync::Mutex<Option<Connection>>>,
+    count: u32,
+}
+
+/// An entry, with the stream it came from.
+type Found = (Stream, Entry);
+
+impl Inbox {
+    pub(crate) fn new(member: Arc<Member>) -> Self {
+        Self { reads: member.shards.iter().map(|_| None).collect(), member, buffer: VecDeque::new() }
+    }
+
+    /// Takes over what lost members left, and what this one never saw, before anything newer.
+    pub(crate) async fn claim(&mut self, credit: NonZeroU32) -> Result<()> {
+        for shard in 0..self.reads.len() {
+            let (own, claim, dropping) = {
+                let state = lock(&self.member.shards[shard].state);
+                (state.own, state.claim.clone(), state.dropping)
+            };
+            let Some((log, again)) = claim.filter(|_| own && !dropping && self.reads[shard].is_none()) else {
+                continue;
+            };
+            let room = (credit.get() as usize).saturating_sub(self.buffer.len());
+            if room == 0 {
+                return Ok(());
+            }
+            match self.claim_shard(shard, (&log, &again), room).await {
+                Ok(()) => {}
+                Err(error) if is_vanished(&error) => self.member.vanish(),
+                Err(error) if is_broken(&error) => {}
+                Err(error) => return Err(transient("taking over messages", error)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn claim_shard(&mut self, shard: usize, from: (&str, &str), room: usize) -> RedisResult<()> {
+        let known: Vec<String> = {
+            let flights = self.member.flights();
+            let of_shard = flights.values().filter(|flight| flight.shard == shard);
+            of_shard.map(|flight| format!("{}{}", flight.stream.name(), flight.id)).collect()
+        };
+        let answer = self.member.run(&CLAIM, shard, |command| {
+            command.arg(from.0).arg(from.1).arg(room);
+            for id in &known {
+                command.arg(id);
+            }
+        });
+        let mut parts = list(answer.await?).unwrap_or_default().into_iter();
+        let (log, again) = (parts.next().and_then(text), parts.next().and_then(text));
+        let gone = parts.next().as_ref().and_then(number).unwrap_or(0);
+        if gone > 0 {
+            tracing::error!(group = %self.member.group, gone, "entries that were pending are not in the log any more");
+        }
+        let (log, again) = (log.unwrap_or_default(), again.unwrap_or_default());
+        let done = log.is_empty() && again.is_empty();
+        lock(&self.member.shards[shard].state).claim = (!done).then_some((log, again));
+        let mut found = Vec::new();
+        for message in parts.next().and_then(list).unwrap_or_default() {
+            let mut message = list(message).unwrap_or_default().into_iter();
+            let name = message.next().and_then(bytes).unwrap_or_default();
+            let id = message.next().and_then(bytes).unwrap_or_default();
+            let times = message.next().as_ref().and_then(number).unwrap_or(1);
+            let stream = if name == b"log" { Stream::Log } else { Stream::Again };
+            let times = u32::try_from(times).unwrap_or(u32::MAX);
+            found.extend(self.entry(stream, &id, (times, message.next().and_then(list).unwrap_or_default())));
+        }
+        self.absorb(shard, found).await
+    }
+
+    fn entry(&self, stream: Stream, id: &[u8], (times, fields): (u32, Vec<Value>)) -> Option<Found> {
+        let (id, largest) = (EntryId::parse(id)?, self.member.core.config.max_event_size);
+        let entry = match stream {
+            Stream::Log => log_entry(id, times, fields, largest),
+            Stream::Again => again_entry(id, times, fields, largest)?,
+        };
+        Some((stream, entry))
+    }
+
+    /// Begins a read in every shard that has none.
+    pub(crate) fn read(&mut self, credit: NonZeroU32) {
+        let readable = |shard: &usize| {
+            let state = lock(&self.member.shards[*shard].state);
+            self.reads[*shard].is_none() && state.own && !state.dropping && state.claim.is_none()
+        };
+        let idle: Vec<usize> = (0..self.reads.len()).filter(readable).collect();
+        let asked: u32 = self.reads.iter().flatten().map(|read| read.count).sum();
+        for (index, shard) in idle.iter().copied().enumerate() {
+            let share = credit.get().saturating_sub(asked) / u32::try_from(idle.len() - index).unwrap_or(1);
+            lock(&self.member.shards[shard].state).reading = true;
+            self.reads[shard] = Some(self.begin(shard, share.max(1)));
+        }
+    }
+
+    fn begin(&self, shard: usize, count: u32) -> Reading {
+        let member = Arc::clone(&self.member);
+        let shared = Arc::new(std::sync::Mutex::new(None));
+        let place = Arc::clone(&shared);
+        let answer = Box::pin(async move {
+            let shard = &member.shards[shard];
+            let connection = shard.line.connection().await;
+            *lock(&place) = Some(connection.clone());
+            let mut command = redis::Cmd::with_capacity(13, 256);
+            command
+                .arg("XREADGROUP")
+                .arg("GROUP")
+                .arg(&member.group)
+                .arg(&member.name)
+                .arg("COUNT")
+                .arg(count);
+            command.arg("BLOCK").arg(BLOCK.as_millis() as u64);
+            command.arg("STREAMS").arg(shard.keys.again()).arg(shard.keys.log()).arg(">").arg(">");
+            let mut inner = connection.inner.clone();
+            let limit = BLOCK + member.core.config.response_timeout;
+            let answer = match timeout(limit, command.query_async::<Value>(&mut inner)).await {
+                Ok(answer) => answer,
+                Err(_) => Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))),
+            };
+            (connection, answer)
+        });
+        Reading { answer, connection: shared, count }
+    }
+
+    /// Waits until a read is answered, or there is something else to look at.
+    async fn wait(&mut self) -> Option<(usize, Connection, RedisResult<Value>)> {
+        let member = Arc::clone(&self.member);
+        let reads = &mut self.reads;
+        let answered = std::future::poll_fn(|context| {
+            for (shard, slot) in reads.iter_mut().enumerate() {
+                let Some(read) = slot else { continue };
+                if let Poll::Ready((connection, answer)) = read.answer.as_mut().poll(context) {
+                    *slot = None;
+                    return Poll::Ready((shard, connection, answer));
+                }
+            }
+            Poll::Pending
+        });
+        tokio::select! {
+            biased;
+            (shard, connection, answer) = answered => Some((shard, connection, answer)),
+            () = member.bell.notified() => None,
+        }
+    }
+
+    /// Takes in what a read brought.
+    async fn answered(
+        &mut self,
+        shard: usize,
+        (connection, answer): (Connection, RedisResult<Value>),
+    ) -> Result<()> {
+        lock(&self.member.shards[shard].state).reading = false;
+        match answer {
+            Ok(answer) if self.member.is_current() => {
+                let found = self.entries(answer);
+                let absorbed = self.absorb(shard, found).await;
+                self.forgive(shard, absorbed, "receiving")
+            }
+            // Others may have taken these over while this process stood still: whose they are is looked up.
+            Ok(_) => {
+                lock(&self.member.shards[shard].state).search();
+                Ok(())
+            }
+            Err(error) => {
+                if is_broken(&error) {
+                    self.member.shards[shard].line.broken(connection.number, &error).await;
+                }
+                self.forgive(shard, Err(error), "receiving")
+            }
+        }
+    }
+
+    /// After a lost connection, what may have been handed out without being seen is looked up; the rest is an error.
+    fn forgive(&self, shard: usize, result: RedisResult<()>, what: &str) -> Result<()> {
+        let Err(error) = result else { return Ok(()) };
+        lock(&self.member.shards[shard].state).search();
+        self.member.note(&error);
+        if is_broken(&error) || is_vanished(&error) { Ok(()) } else { Err(transient(what, error)) }
+    }
+
+    /// The entries of an answer to `XREADGROUP`; those that come again first, in the order of the log.
+    fn entries(&self, answer: Value) -> Vec<Found> {
+        let mut found = Vec::new();
+        for stream in list(answer).unwrap_or_default() {
+            let mut stream = list(stream).unwrap_or_default().into_iter();
+            let name = stream.next().and_then(bytes).unwrap_or_default();
+            let which = if name.ends_with(b":log") { Stream::Log } else { Stream::Again };
+            for entry in stream.next().and_then(list).unwrap_or_default() {
+                let mut entry = list(entry).unwrap_or_default().into_iter();
+                let (Some(id), Some(fields)) = (entry.next().and_then(bytes), entry.next().and_then(list))
+                else {
+                    continue;
+                };
+                found.extend(self.entry(which, &id, (1, fields)));
+            }
+        }
+        found.sort_by_key(|(stream, entry)| (*stream == Stream::Log, entry.place));
+        found
+    }
+
+    /// Sorts out what the group does not want, parks what waits behind a held key, and keeps the rest for the engine.
+    async fn absorb(&mut self, shard: usize, found: Vec<Found>) -> RedisResult<()> {
+        let newest =
+            found.iter().filter(|(stream, _)| *stream == Stream::Log).map(|(_, entry)| entry.id).max();
+        if let Some(newest) = newest {
+            let mut state = lock(&self.member.shards[shard].state);
+            state.last = state.last.max(newest);
+        }
+        let mut wanted = Vec::with_capacity(found.len());
+        for (stream, entry) in found {
+            match &entry.body {
+                Body::Event(event) if stream == Stream::Log && !self.member.wants(event) => {
+                    self.member.skip(shard, entry.id);
+                }
+                _ => wanted.push((stream, entry)),
+            }
+        }
+        if self.member.skipped() > SKIPPED {
+            self.member.flush_skipped().await;
+        }
+        if self.member.ordered {
+            wanted = park(&self.member, shard, wanted).await?;
+        }
+        for (stream, entry) in wanted {
+            self.buffer.push_back(self.member.take(shard, stream, entry));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn hand_out(&mut self, credit: NonZeroU32) -> Batch {
+        let count = self.buffer.len().min(credit.get() as usize);
+        self.buffer.drain(..count).collect::<Vec<_>>().into()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.buffer.is_empty()
+    }
+
+    /// Whether no read is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.reads.iter().all(Option::is_none)
+    }
+
+    /// Waits for one thing to happen: an answer, a ring of the bell, or a while; reads that are to end are told so.
+    pub(crate) async fn turn(&mut self, ends_all: bool) -> Result<()> {
+        let ends = {
+            let ending = |shard: usize| ends_all || lock(&self.member.shards[shard].state).dropping;
+            let ends = (0..self.reads.len()).any(|shard| self.reads[shard].is_some() && ending(shard));
+            ends.then(|| self.blocked(ending))
+        };
+        let pause = if ends.is_some() { UNBLOCK } else { BLOCK };
+        if let Some(clients) = ends {
+            unblock(&Arc::clone(&self.member), clients).await;
+        }
+        let answered = tokio::select! {
+            answered = self.wait() => answered,
+            () = sleep(pause) => None,
+        };
+        match answered {
+            Some((shard, connection, answer)) => self.answered(shard, (connection, answer)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The member's last act: what it never gave to the engine goes back uncounted, then it is gone.
+    pub(crate) async fn leave(mut self) {
+        while !self.is_idle() {
+            if self.turn(true).await.is_err() {
+                break;
+            }
+        }
+        let unseen =
+            self.buffer.drain(..).map(|received| (received.token, Settlement::Return)).collect::<Vec<_>>();
+        RedisSettler(Arc::clone(&self.member)).give_back(&unseen).await;
+        let all = (0..self.member.shards.len()).map(|shard| self.member.run(&LEAVE, shard, |_| {}));
+        for left in futures::future::join_all(all).await {
+            if let Err(error) = left {
+                tracing::debug!(group = %self.member.group, %error, "leaving was not heard; the lease ends the membership");
+            }
+        }
+    }
+
+    /// The clients on the server whose reads are to end.
+    fn blocked(&self, ending: impl Fn(usize) -> bool) -> Vec<i64> {
+        let reads = self.reads.iter().enumerate().filter(|(shard, _)| ending(*shard));
+        let client =
+            |read: &Reading| lock(&read.connection).as_ref().and_then(|connection| connection.client);
+        reads.filter_map(|(_, read)| read.as_ref().and_then(client)).collect()
+    }
+}
+
+/// Parks messages whose keys are held by earlier ones; gives the others.
+async fn park(member: &Member, shard: usize, found: Vec<Found>) -> RedisResult<Vec<Found>> {
+    let is_held = |(_, entry): &Found| match &entry.body {
+        Body::Event(event) => {
+            event.key().is_some_and(|key| lock(&member.shards[shard].held).contains(key.as_str()))
+        }
+        Body::Undecodable(_) => false,
+    };
+    let held: Vec<bool> = found.iter().map(is_held).collect();
+    if !held.contains(&true) {
+        return Ok(found);
+    }
+    // While no settlement is under way, keys that turn out to be free can be forgotten.
+    let quiet = member.settling.try_lock().ok();
+    let answer = member.run(&SETTLE, shard, |command| {
+        command.arg(u64::MAX);
+        for ((stream, entry), _) in found.iter().zip(&held).filter(|(_, held)| **held) {
+            let Body::Event(event) = &entry.body else { continue };
+            let key = event.key().map_or("", |key| key.as_str());
+            let history = crate::message::write_history(entry.history.as_deref());
+            command.arg("park").arg(stream.name()).arg(entry.id.to_string()).arg(key);
+            command.arg(entry.attempt).arg(history).arg("");
+        }
+    });
+    const DELIVER: i64 = 4;
+    let mut parts = list(answer.await?).unwrap_or_default().into_iter();
+    let mut results = parts.next().and_then(list).unwrap_or_default().into_iter();
+    if quiet.is_some() {
+        member.free(shard, parts.next().and_then(list).unwrap_or_default());
+    }
+    let mut stays = |held: bool| !held || results.next().as_ref().and_then(number) == Some(DELIVER);
+    Ok(found.into_iter().zip(held).filter(|(_, held)| stays(*held)).map(|(found, _)| found).collect())
+}
+
+/// Asks the server to answer blocked reads now.
+async fn unblock(member: &Member, clients: Vec<i64>) {
+    for client in clients {
+        // Who may not do so waits for the end of the block.
+        let _ = member.core.commands.query(redis::cmd("CLIENT").arg("UNBLOCK").arg(client)).await;
+    }
+}
+
+fn text(value: Value) -> Option<String> {
+    bytes(value).and_then(|bytes| String::from_utf8(bytes).ok())
+}

@@ -1,0 +1,423 @@
+//! One member of a group: what it holds, which shards it reads, and its sign of life.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use eventbus::transport::{Body, History, Received, SubscriptionSpec, Token};
+use eventbus::{AnyEvent, Error, ErrorKind, Result};
+use futures::future::join_all;
+use redis::{Cmd, RedisError, RedisResult, Value};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::connection::Line;
+use crate::core::Core;
+use crate::keys::GroupKeys;
+use crate::message::{Entry, EntryId, bytes, list, number};
+use crate::script;
+
+/// How often a member shows that it lives and looks for what is due, at least.
+const POLL: Duration = Duration::from_millis(250);
+
+/// Which of a group's two streams an entry lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Stream {
+    /// The shard's events.
+    Log,
+    /// The group's own: messages that come again.
+    Again,
+}
+
+impl Stream {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Again => "again",
+        }
+    }
+}
+
+/// A message that the engine holds.
+pub(crate) struct Flight {
+    pub(crate) shard: usize,
+    pub(crate) stream: Stream,
+    pub(crate) id: EntryId,
+    pub(crate) attempt: u32,
+    pub(crate) history: Option<Box<History>>,
+    /// The order key, in a group with order.
+    pub(crate) key: Option<Arc<str>>,
+    /// Whether a settlement is under way.
+    pub(crate) settling: bool,
+}
+
+/// A member of a group.
+pub(crate) struct Member {
+    pub(crate) core: Arc<Core>,
+    /// Unique for ever: what died under another name is taken over, what lives under it is its own.
+    pub(crate) name: String,
+    /// The group as Redis knows it.
+    pub(crate) group: String,
+    pub(crate) spec: SubscriptionSpec,
+    pub(crate) ordered: bool,
+    pub(crate) shards: Vec<Shard>,
+    flights: Mutex<HashMap<u64, Flight>>,
+    tokens: AtomicU64,
+    /// How many shards are this member's part.
+    share: AtomicUsize,
+    stopped: AtomicBool,
+    gone: AtomicBool,
+    vanished: AtomicBool,
+    /// Rings when there is something to do for the reader.
+    pub(crate) bell: Notify,
+    /// Rings when a beat is due earlier than thought.
+    sooner: Notify,
+    due: Mutex<Option<Instant>>,
+    /// When the lease was last renewed.
+    renewed: Mutex<Instant>,
+    /// One settlement at a time where order matters.
+    pub(crate) settling: tokio::sync::Mutex<()>,
+}
+
+/// A shard, as a member sees it.
+pub(crate) struct Shard {
+    pub(crate) keys: GroupKeys,
+    /// A connection that blocks in its reads.
+    pub(crate) line: Line,
+    pub(crate) state: Mutex<ShardState>,
+    /// Keys that may be held; all that are.
+    pub(crate) held: Mutex<HashSet<String>>,
+    /// Entries the group does not want, to be acknowledged.
+    skipped: Mutex<Vec<EntryId>>,
+}
+
+/// Whether, and how, a shard is read.
+#[derive(Debug, Clone)]
+pub(crate) struct ShardState {
+    /// Whether it is this member's to read: always, in a group without order.
+    pub(crate) own: bool,
+    /// Whether it is to be given to another member once nothing of it is held.
+    pub(crate) dropping: bool,
+    /// Whether a read is under way.
+    pub(crate) reading: bool,
+    /// The newest entry of the log that was read.
+    pub(crate) last: EntryId,
+    /// Where to go on taking over messages, in the log and in the group's stream; `None` when there are none to take.
+    pub(crate) claim: Option<(String, String)>,
+}
+
+impl ShardState {
+    /// Begins to look for messages to take over, from the start.
+    pub(crate) fn search(&mut self) {
+        self.claim = Some(("-".to_owned(), "-".to_owned()));
+    }
+}
+
+impl Member {
+    pub(crate) fn new(core: &Arc<Core>, (name, group): (String, String), spec: &SubscriptionSpec) -> Self {
+        let ordered = spec.order == eventbus::transport::Order::PerKey;
+        let shard = |keys: &crate::keys::ShardKeys| Shard {
+            keys: keys.group(&group),
+            line: Line::new(&core.dialler, None),
+            state: Mutex::new(ShardState {
+                own: !ordered,
+                dropping: false,
+                reading: false,
+                last: EntryId::default(),
+                claim: Some(("-".into(), "-".into())),
+            }),
+            held: Mutex::default(),
+            skipped: Mutex::default(),
+        };
+        Self {
+            shards: core.shards.iter().map(shard).collect(),
+            core: Arc::clone(core),
+            name,
+            group,
+            spec: spec.clone(),
+            ordered,
+            flights: Mutex::default(),
+            tokens: AtomicU64::new(1),
+            share: AtomicUsize::new(core.shards.len()),
+            stopped: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            vanished: AtomicBool::new(false),
+            bell: Notify::new(),
+            sooner: Notify::new(),
+            due: Mutex::default(),
+            renewed: Mutex::new(Instant::now()),
+            settling: tokio::sync::Mutex::default(),
+        }
+    }
+
+    pub(crate) fn flights(&self) -> MutexGuard<'_, HashMap<u64, Flight>> {
+        lock(&self.flights)
+    }
+
+    /// Notes a message as held, and makes it one for the engine.
+    pub(crate) fn take(&self, shard: usize, stream: Stream, entry: Entry) -> Received {
+        let token = self.tokens.fetch_add(1, Ordering::Relaxed);
+        let key = match &entry.body {
+            Body::Event(event) if self.ordered => event.key().map(|key| Arc::from(key.as_str())),
+            _ => None,
+        };
+        let Entry { id, attempt, history, body, .. } = entry;
+        let flight = Flight { shard, stream, id, attempt, history: history.clone(), key, settling: false };
+        self.flights().insert(token, flight);
+        Received { token: Token(token), attempt, lost: 0, body, history }
+    }
+
+    /// Tells whether the group wants an event.
+    pub(crate) fn wants(&self, event: &AnyEvent) -> bool {
+        self.spec.wants(event)
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::SeqCst);
+        self.bell.notify_one();
+    }
+
+    /// Whether this member has left its group: what it held is somebody else's.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn mark_gone(&self) {
+        self.gone.store(true, Ordering::SeqCst);
+    }
+
+    /// The group is not there any more.
+    pub(crate) fn vanish(&self) {
+        self.vanished.store(true, Ordering::SeqCst);
+        self.bell.notify_one();
+    }
+
+    /// Says what ends the reader.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.core.open()?;
+        if !self.vanished.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        self.remember();
+        Err(Error::new(ErrorKind::NotFound, format!("the group {} vanished from the server", self.group)))
+    }
+
+    /// Notes how far the group has come, as far as this member knows: everything before is settled.
+    fn remember(&self) {
+        let flights = self.flights();
+        for (number, shard) in self.shards.iter().enumerate() {
+            let open =
+                flights.values().filter(|flight| flight.shard == number && flight.stream == Stream::Log);
+            let oldest = open.map(|flight| flight.id.before()).min();
+            let cursor = oldest.unwrap_or_else(|| lock(&shard.state).last);
+            self.core.remember(&self.group, number, cursor.to_string());
+        }
+    }
+
+    /// Tells whether nobody can have taken over this member's messages yet, as far as this process's clock says.
+    pub(crate) fn is_current(&self) -> bool {
+        lock(&self.renewed).elapsed() < self.core.config.lease
+    }
+
+    /// The command that runs a group's script in a shard.
+    pub(crate) fn command(&self, lua: &script::Lua, shard: usize, arguments: impl FnOnce(&mut Cmd)) -> Cmd {
+        let mut command = lua.command(&self.shards[shard].keys.0);
+        command.arg(&self.group).arg(&self.name);
+        arguments(&mut command);
+        command
+    }
+
+    /// Runs a group's script in a shard.
+    pub(crate) async fn run(
+        &self,
+        lua: &script::Lua,
+        shard: usize,
+        arguments: impl FnOnce(&mut Cmd),
+    ) -> RedisResult<Value> {
+        let command = self.command(lua, shard, arguments);
+        lua.run(&self.core.commands, &command).await
+    }
+
+    /// Something will be due after this delay.
+    pub(crate) fn expect(&self, delay: Duration) {
+        let at = Instant::now() + delay + Duration::from_millis(1);
+        let mut due = lock(&self.due);
+        if due.is_none_or(|due| at < due) {
+            *due = Some(at);
+            drop(due);
+            self.sooner.notify_one();
+        }
+    }
+
+    /// Shows that the member lives, for as long as it does.
+    pub(crate) async fn live(self: Arc<Self>) {
+        loop {
+            let next = Instant::now() + POLL.min(self.core.config.lease / 4);
+            *lock(&self.due) = None;
+            self.beat().await;
+            loop {
+                let due = lock(&self.due).map_or(next, |due| due.min(next));
+                tokio::select! {
+                    () = tokio::time::sleep_until(due) => break,
+                    () = self.sooner.notified() => {}
+                }
+            }
+        }
+    }
+
+    async fn beat(&self) {
+        let owned = self.shards.iter().filter(|shard| lock(&shard.state).own).count();
+        let began = Instant::now();
+        let beats = join_all((0..self.shards.len()).map(|shard| self.beat_shard(shard, owned))).await;
+        let mut members = 1;
+        let mut renewed = true;
+        for beat in beats {
+            match beat {
+                Ok(live) => members = members.max(live),
+                Err(error) => {
+                    renewed = false;
+                    tracing::debug!(group = %self.group, %error, "a sign of life was not heard");
+                }
+            }
+        }
+        if renewed {
+            *lock(&self.renewed) = began;
+        }
+        if self.ordered {
+            self.divide(members);
+        }
+        self.flush_skipped().await;
+    }
+
+    /// Shows life in one shard; tells how many members it has.
+    async fn beat_shard(&self, shard: usize, owned: usize) -> RedisResult<usize> {
+        let before = lock(&self.shards[shard].state).clone();
+        let want = match &before {
+            _ if !self.ordered => "",
+            state if state.dropping && !state.reading && self.holds_nothing(shard) => "drop",
+            state if state.own => "keep",
+            _ if owned < self.share.load(Ordering::Relaxed) && !self.is_stopped() => "take",
+            _ => "keep",
+        };
+        let lease = u64::try_from(self.core.config.lease.as_millis()).unwrap_or(u64::MAX);
+        let answer = self.run(&script::BEAT, shard, |command| {
+            command.arg(lease).arg(want);
+        });
+        let answer = answer.await?;
+        let told: Vec<i64> = list(answer).unwrap_or_default().iter().filter_map(number).collect();
+        let [lapsed, own, due, orphans, members] = told[..] else {
+            self.vanish();
+            return Ok(1);
+        };
+        if let Ok(due) = u64::try_from(due) {
+            self.expect(Duration::from_millis(due));
+        }
+        if self.ordered && own == 1 && !before.own {
+            self.load_held(shard).await?;
+        }
+        let mut state = lock(&self.shards[shard].state);
+        if self.ordered && (own == 1) != state.own {
+            state.own = own == 1;
+            state.dropping = false;
+            state.search();
+        }
+        if (orphans == 1 || lapsed == 1) && state.claim.is_none() {
+            state.search();
+        }
+        if state.own != before.own || state.claim.is_some() {
+            self.bell.notify_one();
+        }
+        Ok(usize::try_from(members).unwrap_or(1))
+    }
+
+    /// Learns which keys are held, before the first message of a shard is read.
+    async fn load_held(&self, shard: usize) -> RedisResult<()> {
+        let shard = &self.shards[shard];
+        let keys = self.core.commands.query(redis::cmd("HKEYS").arg(&shard.keys.bound())).await?;
+        let keys = list(keys).unwrap_or_default().into_iter().filter_map(bytes);
+        *lock(&shard.held) = keys.filter_map(|key| String::from_utf8(key).ok()).collect();
+        Ok(())
+    }
+
+    /// Decides how many shards are this member's, and gives one away when it has more.
+    fn divide(&self, members: usize) {
+        let share = self.shards.len().div_ceil(members.max(1));
+        self.share.store(share, Ordering::Relaxed);
+        let owned: Vec<&Shard> = self.shards.iter().filter(|shard| lock(&shard.state).own).collect();
+        let dropping = owned.iter().filter(|shard| lock(&shard.state).dropping).count();
+        for shard in owned.iter().rev().take(owned.len().saturating_sub(share).saturating_sub(dropping)) {
+            lock(&shard.state).dropping = true;
+            self.bell.notify_one();
+        }
+    }
+
+    /// Whether nothing of a shard is held.
+    fn holds_nothing(&self, shard: usize) -> bool {
+        !self.flights().values().any(|flight| flight.shard == shard)
+    }
+
+    /// Entries the group does not want.
+    pub(crate) fn skip(&self, shard: usize, id: EntryId) {
+        lock(&self.shards[shard].skipped).push(id);
+    }
+
+    /// How many of them are not acknowledged yet.
+    pub(crate) fn skipped(&self) -> usize {
+        self.shards.iter().map(|shard| lock(&shard.skipped).len()).sum()
+    }
+
+    /// Acknowledges them.
+    pub(crate) async fn flush_skipped(&self) {
+        for shard in &self.shards {
+            let ids = std::mem::take(&mut *lock(&shard.skipped));
+            if ids.is_empty() {
+                continue;
+            }
+            let answer = self.core.commands.query(&acknowledge(&shard.keys, &self.group, &ids)).await;
+            if answer.is_err() {
+                lock(&shard.skipped).extend(ids);
+            }
+        }
+    }
+
+    /// Keys that are not held any more.
+    pub(crate) fn free(&self, shard: usize, keys: Vec<Value>) {
+        let mut held = lock(&self.shards[shard].held);
+        for key in keys.into_iter().filter_map(bytes).filter_map(|key| String::from_utf8(key).ok()) {
+            held.remove(&key);
+        }
+    }
+
+    /// What the server reports of a group that is gone is told to the reader.
+    pub(crate) fn note(&self, error: &RedisError) {
+        if crate::error::is_vanished(error) {
+            self.vanish();
+        }
+    }
+}
+
+/// Acknowledges entries of the log.
+pub(crate) fn acknowledge(keys: &GroupKeys, group: &str, ids: &[EntryId]) -> Cmd {
+    let mut command = Cmd::with_capacity(3 + ids.len(), 64 + ids.len() * 20);
+    command.arg("XACK").arg(keys.log()).arg(group);
+    for id in ids {
+        command.arg(id.to_string());
+    }
+    command
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.name, self.group)
+    }
+}

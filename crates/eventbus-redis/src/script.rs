@@ -1,0 +1,80 @@
+//! The scripts: what must happen at once on the server. Each is a file in `lua/`.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, RedisResult, Script, ServerErrorKind, Value};
+
+use crate::connection::Line;
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = [$($file:literal),+];)*) => {
+        $(
+            $(#[$doc])*
+            pub(crate) static $name: LazyLock<Lua> =
+                LazyLock::new(|| Lua::new(concat!($(include_str!(concat!("lua/", $file)), "\n"),+)));
+        )*
+    };
+}
+
+scripts! {
+    /// Settles messages.
+    SETTLE = ["group.lua", "settle.lua"];
+    /// Makes a group and joins it.
+    JOIN = ["group.lua", "join.lua"];
+    /// Renews a lease, hands out what is due.
+    BEAT = ["group.lua", "beat.lua"];
+    /// Takes over pending messages.
+    CLAIM = ["group.lua", "claim.lua"];
+    /// Ends a membership.
+    LEAVE = ["group.lua", "leave.lua"];
+    /// Removes a group.
+    FORGET = ["group.lua", "forget.lua"];
+    /// Counts what a group holds.
+    BACKLOG = ["group.lua", "backlog.lua"];
+    /// Lists dead letters.
+    LIST = ["group.lua", "list.lua"];
+    /// Redrives or purges a dead letter.
+    REDRIVE = ["group.lua", "redrive.lua"];
+    /// Moves scheduled events that are due to the log.
+    LATER = ["later.lua"];
+    /// Keeps an event until its time.
+    SCHEDULE = ["schedule.lua"];
+    /// Trims a log.
+    TEND = ["tend.lua"];
+    /// An idempotency guard.
+    GUARD = ["guard.lua"];
+}
+
+/// A script and its hash.
+pub(crate) struct Lua {
+    code: &'static str,
+    hash: String,
+}
+
+impl Lua {
+    fn new(code: &'static str) -> Self {
+        Self { code, hash: Script::new(code).get_hash().to_owned() }
+    }
+
+    /// The command that runs the script with these keys; arguments follow.
+    pub(crate) fn command<K: AsRef<str>>(&self, keys: &[K]) -> Cmd {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(&self.hash).arg(keys.len());
+        for key in keys {
+            command.arg(key.as_ref());
+        }
+        command
+    }
+
+    /// Runs the command, which [`command`](Self::command) made; a server that does not know the script is taught it.
+    pub(crate) async fn run(&self, line: &Line, command: &Cmd) -> RedisResult<Value> {
+        let answer = line.query(command).await;
+        match &answer {
+            Err(error) if error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript) => {
+                line.query(redis::cmd("SCRIPT").arg("LOAD").arg(self.code)).await?;
+                line.query(command).await
+            }
+            _ => answer,
+        }
+    }
+}

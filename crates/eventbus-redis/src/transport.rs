@@ -1,0 +1,361 @@
+//! The transport contract on Redis.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use eventbus::transport::{
+    Backlog, Capabilities, DeadLetters, Group, Membership, Mode, Order, Publishing, SubscriptionSpec,
+    Transport,
+};
+use eventbus::{AnyEvent, Error, ErrorKind, EventId, Result};
+use redis::Value;
+use tokio::task::AbortHandle;
+
+use crate::config::RedisConfig;
+use crate::core::Core;
+use crate::dead_letters::RedisDeadLetters;
+use crate::error::transient;
+use crate::keeper;
+use crate::member::{Member, lock};
+use crate::message::{ENVELOPE, EVENT, bytes, envelope, list, number};
+use crate::publisher::Parcel;
+use crate::reader::RedisReader;
+use crate::script::{BACKLOG, FORGET, JOIN, SCHEDULE};
+use crate::settler::RedisSettler;
+use crate::start::places;
+
+/// The longest delay of a retry or a scheduled event.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// The bus on Redis Streams. A clone is the same transport.
+#[derive(Clone)]
+pub struct RedisTransport(Arc<Handle>);
+
+/// Ends the background work with the last clone.
+struct Handle {
+    core: Arc<Core>,
+    tasks: [AbortHandle; 2],
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.core.close();
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl RedisTransport {
+    /// Connects, and makes sure that the server can do what the settings promise.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for settings that break a rule; [`NotSent`](ErrorKind::NotSent) when the server
+    /// cannot be reached; [`Refused`](ErrorKind::Refused) when it lets the user not in, or may evict keys and that is
+    /// refused; [`Unsupported`](ErrorKind::Unsupported) for a server that is too old or not as durable as asked for;
+    /// [`Conflict`](ErrorKind::Conflict) when the bus has another number of shards.
+    pub async fn connect(config: RedisConfig) -> Result<Self> {
+        let core = Core::connect(config).await?;
+        agree(&core).await?;
+        let publishing = tokio::spawn(Arc::clone(&core.publisher).run(Arc::clone(&core.publishing)));
+        let keeping = tokio::spawn(keeper::keep(Arc::downgrade(&core)));
+        Ok(Self(Arc::new(Handle { core, tasks: [publishing.abort_handle(), keeping.abort_handle()] })))
+    }
+
+    fn core(&self) -> &Arc<Core> {
+        &self.0.core
+    }
+
+    fn parcel(&self, event: &AnyEvent) -> Result<Parcel> {
+        let core = self.core();
+        let json = event.to_json()?;
+        if json.len() > core.config.max_event_size {
+            let text = format!(
+                "the event has {} bytes, more than the {} allowed",
+                json.len(),
+                core.config.max_event_size
+            );
+            return Err(Error::new(ErrorKind::Refused, text));
+        }
+        Ok(Parcel::new(&core.logs[core.shard_of(event)], envelope(event.envelope()), json))
+    }
+
+    /// Makes sure that the group is there, in every shard, with this member in it.
+    async fn join(&self, member: &Member) -> Result<()> {
+        let core = self.core();
+        let mut starts: Option<Vec<String>> = None;
+        for shard in 0..core.shards.len() {
+            // Where a group starts may take long to find, and matters to a new one only.
+            if starts.is_none() && self.join_shard(member, shard, "").await? {
+                continue;
+            }
+            if starts.is_none() {
+                starts = Some(places(core, &member.spec.start).await?);
+            }
+            let start = starts.as_ref().map_or("$", |starts| &starts[shard]);
+            self.join_shard(member, shard, start).await?;
+        }
+        Ok(())
+    }
+
+    /// Joins one shard; `false` when the group is not there and no start was given.
+    async fn join_shard(&self, member: &Member, shard: usize, start: &str) -> Result<bool> {
+        let core = self.core();
+        let ephemeral = member.spec.ephemeral || member.spec.mode == Mode::Broadcast;
+        let seen = core.cursor(&member.group, shard);
+        let answer = member.run(&JOIN, shard, |command| {
+            command.arg(core.config.lease.as_millis() as u64).arg(describe(&member.spec));
+            command.arg(u8::from(ephemeral)).arg(start).arg(seen);
+        });
+        let answer = answer.await.map_err(|error| transient("joining the group", error))?;
+        let mut parts = list(answer).unwrap_or_default().into_iter().filter_map(bytes);
+        match parts.next().as_deref() {
+            Some(b"absent") => return Ok(false),
+            Some(b"conflict") => {
+                let text =
+                    format!("the group {} runs with other event types or another order", member.spec.group);
+                return Err(Error::new(ErrorKind::Conflict, text));
+            }
+            Some(b"resumed") => {
+                tracing::error!(group = %member.group, shard, "the group had vanished and was made again");
+                agree(core).await?;
+            }
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    /// The groups of Redis that a group of the bus is made of: itself, or an instance for each member of a broadcast.
+    async fn instances(&self, group: &Group) -> Result<Vec<String>> {
+        instances(self.core(), group).await
+    }
+}
+
+/// The groups of Redis that a group of the bus is made of.
+pub(crate) async fn instances(core: &Core, group: &Group) -> Result<Vec<String>> {
+    core.settled().await;
+    let log = &core.shards[0].log;
+    let exists = core.commands.query(redis::cmd("EXISTS").arg(log)).await;
+    let exists = exists.map_err(|error| transient("looking for groups", error))?;
+    let mut names = Vec::new();
+    if number(&exists) == Some(1) {
+        let groups = core.commands.query(redis::cmd("XINFO").arg("GROUPS").arg(log)).await;
+        let groups = groups.map_err(|error| transient("looking for groups", error))?;
+        let name = |group: Value| list(group)?.into_iter().nth(1).and_then(bytes);
+        names.extend(list(groups).unwrap_or_default().into_iter().filter_map(name));
+    }
+    let prefix = format!("{group}#");
+    let names = names.into_iter().filter_map(|name| String::from_utf8(name).ok());
+    Ok(names.filter(|name| *name == group.as_str() || name.starts_with(&prefix)).collect())
+}
+
+/// What must be the same for all members of a group, as text.
+fn describe(spec: &SubscriptionSpec) -> String {
+    let order = if spec.order == Order::PerKey { "per key" } else { "none" };
+    let filters = spec.filters.iter().map(|filter| {
+        let source = filter.only_source().map_or("*", |source| source.as_str());
+        format!("{source} {}", filter.pattern())
+    });
+    std::iter::once(format!("order {order}")).chain(filters).collect::<Vec<_>>().join("\n")
+}
+
+/// Writes down how many shards the bus has, or finds out that others say otherwise.
+async fn agree(core: &Core) -> Result<()> {
+    let key = &core.shards[0].settings;
+    let wrong = |error| transient("agreeing on the number of shards", error);
+    let set = redis::cmd("HSETNX").arg(key).arg("shards").arg(core.config.shards).to_owned();
+    core.commands.query(&set).await.map_err(wrong)?;
+    let known = core.commands.query(redis::cmd("HGET").arg(key).arg("shards")).await.map_err(wrong)?;
+    match number(&known) {
+        Some(known) if known != i64::from(core.config.shards) => Err(Error::new(
+            ErrorKind::Conflict,
+            format!(
+                "the bus {} has {known} shards, and {} were asked for",
+                core.config.name, core.config.shards
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+#[async_trait]
+impl Transport for RedisTransport {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            durability: self.core().server.durability,
+            key_order: true,
+            broadcast: true,
+            ephemeral: true,
+            delayed_publish: true,
+            retry_delay: Some(LONGEST),
+            dead_letters: true,
+            encodes: true,
+            replay: true,
+            lease: Some(self.core().config.lease),
+            ..Capabilities::minimal("redis")
+        }
+    }
+
+    async fn publish(&self, batch: &[AnyEvent], publishing: Publishing) -> Vec<Result<()>> {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        let mut parcels = Vec::with_capacity(batch.len());
+        for event in batch {
+            match self.parcel(event) {
+                Ok(parcel) => {
+                    parcels.push(parcel);
+                    outcomes.push(Ok(()));
+                }
+                Err(error) => outcomes.push(Err(error)),
+            }
+        }
+        let mut told = self.core().publisher.publish(parcels, publishing).await.into_iter();
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
+            *outcome = told.next().unwrap_or(Ok(()));
+        }
+        outcomes
+    }
+
+    async fn schedule(&self, event: &AnyEvent, delay: Duration) -> Result<()> {
+        let core = self.core();
+        core.open()?;
+        if delay > LONGEST {
+            return Err(Error::new(ErrorKind::Refused, "delay: must be at most 365 days"));
+        }
+        let parcel = self.parcel(event)?;
+        let shard = &core.shards[core.shard_of(event)];
+        let mut command = SCHEDULE.command(&[&shard.log, &shard.later, &shard.events]);
+        command
+            .arg(event.id().as_str())
+            .arg(delay.as_nanos().div_ceil(1_000_000) as u64)
+            .arg(core.config.scheduled);
+        command.arg(ENVELOPE).arg(&parcel.envelope).arg(EVENT).arg(&parcel.event[..]);
+        let kept = SCHEDULE.run(&core.commands, &command).await.map_err(uncertain)?;
+        core.scheduled.notify_one();
+        match number(&kept) {
+            Some(1) => Ok(()),
+            _ => Err(Error::new(ErrorKind::Full, "too many events are scheduled already")),
+        }
+    }
+
+    async fn cancel(&self, id: &EventId) -> Result<bool> {
+        let core = self.core();
+        core.open()?;
+        for shard in &core.shards {
+            let removed = core.commands.query(redis::cmd("ZREM").arg(&shard.later).arg(id.as_str())).await;
+            if number(&removed.map_err(|error| transient("cancelling", error))?) == Some(1) {
+                let events =
+                    core.commands.query(redis::cmd("HDEL").arg(&shard.events).arg(id.as_str())).await;
+                events.map_err(|error| transient("cancelling", error))?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn open(&self, spec: &SubscriptionSpec) -> Result<Membership> {
+        let core = self.core();
+        core.open()?;
+        self.capabilities().check(spec)?;
+        core.settled().await;
+        let name = core.name();
+        let group = match spec.mode {
+            Mode::Shared => spec.group.to_string(),
+            Mode::Broadcast => format!("{}#{name}", spec.group),
+        };
+        let member = Arc::new(Member::new(core, (name, group), spec));
+        self.join(&member).await?;
+        core.forget(&member.group);
+        core.register(&member);
+        let reader = Box::new(RedisReader::new(Arc::clone(&member)));
+        Ok(Membership { reader, settler: Arc::new(RedisSettler(member)) })
+    }
+
+    async fn forget(&self, group: &Group) -> Result<bool> {
+        let core = self.core();
+        let mut was_there = false;
+        for name in self.instances(group).await? {
+            core.forget(&name);
+            for shard in 0..core.shards.len() {
+                let answer = core.run(&FORGET, (&name, shard), |_| {}).await;
+                match number(&answer.map_err(|error| transient("forgetting the group", error))?) {
+                    Some(-1) => {
+                        return Err(Error::new(
+                            ErrorKind::Conflict,
+                            format!("the group {group} has members"),
+                        ));
+                    }
+                    Some(1) => was_there = true,
+                    _ => {}
+                }
+            }
+        }
+        Ok(was_there)
+    }
+
+    async fn backlog(&self, group: &Group) -> Result<Option<Backlog>> {
+        let core = self.core();
+        let mut total: Option<Backlog> = None;
+        for name in self.instances(group).await? {
+            let mut whole: Option<Backlog> = None;
+            for shard in 0..core.shards.len() {
+                let answer = core.run(&BACKLOG, (&name, shard), |_| {}).await;
+                let answer = answer.map_err(|error| transient("counting the backlog", error))?;
+                let Some(one) = backlog(answer) else { continue };
+                // Every member joins every shard.
+                let members = one.members.max(whole.map_or(0, |whole| whole.members));
+                whole = Some(Backlog { members, ..whole.unwrap_or_default().plus(one) });
+            }
+            total = whole.map(|whole| whole.plus(total.unwrap_or_default())).or(total);
+        }
+        Ok(total)
+    }
+
+    fn dead_letters(&self, group: &Group) -> Arc<dyn DeadLetters> {
+        Arc::new(RedisDeadLetters::new(self.core(), group))
+    }
+
+    fn troubles(&self) -> Vec<String> {
+        let core = self.core();
+        let mut troubles: Vec<String> = core.server.warning.iter().cloned().collect();
+        troubles.extend(core.commands.trouble().into_iter().chain(core.publishing.trouble()));
+        troubles.extend(lock(&core.alarms).iter().cloned());
+        troubles.dedup();
+        troubles
+    }
+
+    async fn close(&self) -> Result<()> {
+        let core = self.core();
+        if core.close() {
+            core.publisher.close();
+            core.scheduled.notify_one();
+        }
+        core.settled().await;
+        core.publishing.retire().await;
+        // Whoever looks at what is left makes a connection for that.
+        core.commands.retire().await;
+        Ok(())
+    }
+}
+
+fn backlog(answer: Value) -> Option<Backlog> {
+    let counts: Vec<u64> = list(answer)?
+        .iter()
+        .map(|count| number(count).and_then(|count| u64::try_from(count).ok()).unwrap_or(0))
+        .collect();
+    let [queued, in_flight, waiting, parked, held_keys, dead, members] = counts[..] else { return None };
+    Some(Backlog { queued, in_flight, waiting, parked, held_keys, dead, members, lost: 0 })
+}
+
+/// A command whose answer was lost may have been carried out.
+fn uncertain(error: redis::RedisError) -> Error {
+    match crate::error::is_broken(&error) {
+        true => crate::error::unknown(&error),
+        false => crate::error::refused(error),
+    }
+}
+
+impl fmt::Debug for RedisTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RedisTransport").field(self.core()).finish()
+    }
+}
