@@ -8,10 +8,10 @@ use eventbus::transport::{Body, DeadLetter, DeadLetters, Group, History, Reason}
 use eventbus::{Error, ErrorKind, Result, Timestamp};
 use redis::Value;
 
-use crate::core::Core;
 use crate::error::transient;
 use crate::message::{body, bytes, list, number, read_history};
 use crate::script::{LIST, REDRIVE};
+use crate::shared::Shared;
 use crate::transport::instances;
 
 /// The bits of a number that name the shard.
@@ -19,17 +19,17 @@ const SHARD_BITS: u32 = 6;
 
 /// The dead letters of a group.
 pub(crate) struct RedisDeadLetters {
-    core: Arc<Core>,
+    shared: Arc<Shared>,
     group: Group,
 }
 
 impl RedisDeadLetters {
-    pub(crate) fn new(core: &Arc<Core>, group: &Group) -> Self {
-        Self { core: Arc::clone(core), group: group.clone() }
+    pub(crate) fn new(shared: &Arc<Shared>, group: &Group) -> Self {
+        Self { shared: Arc::clone(shared), group: group.clone() }
     }
 
     async fn names(&self) -> Result<Vec<String>> {
-        let names = instances(&self.core, &self.group).await?;
+        let names = instances(&self.shared, &self.group).await?;
         match names.is_empty() {
             true => Err(Error::new(ErrorKind::NotFound, format!("there is no group {}", self.group))),
             false => Ok(names),
@@ -39,11 +39,11 @@ impl RedisDeadLetters {
     /// Takes a dead letter out, to hand it out again or for good.
     async fn take(&self, id: u64, what: &str) -> Result<bool> {
         let (number_in_shard, shard) = (id >> SHARD_BITS, (id & ((1 << SHARD_BITS) - 1)) as usize);
-        if shard >= self.core.shards.len() {
+        if shard >= self.shared.shards.len() {
             return Ok(false);
         }
-        for name in instances(&self.core, &self.group).await? {
-            let answer = self.core.run(&REDRIVE, (&name, shard), |command| {
+        for name in instances(&self.shared, &self.group).await? {
+            let answer = self.shared.run(&REDRIVE, (&name, shard), |command| {
                 command.arg(number_in_shard).arg(what);
             });
             if number(&answer.await.map_err(|error| transient(what, error))?) == Some(1) {
@@ -61,7 +61,7 @@ impl RedisDeadLetters {
         let history: History =
             read_history(&bytes(parts.next()?)?).map(|history| *history).unwrap_or_default();
         let holds_key = parts.next().as_ref().and_then(number) == Some(1);
-        let body = body(list(parts.next()?)?, self.core.config.max_event_size);
+        let body = body(list(parts.next()?)?, self.shared.config.max_event_size);
         let unknown =
             if matches!(body, Body::Undecodable(_)) { Reason::Undecodable } else { Reason::Transient };
         let last = history.last();
@@ -82,9 +82,9 @@ impl DeadLetters for RedisDeadLetters {
     async fn list(&self, after: Option<u64>, limit: usize) -> Result<Vec<DeadLetter>> {
         let mut letters = Vec::new();
         for name in self.names().await? {
-            for shard in 0..self.core.shards.len() {
+            for shard in 0..self.shared.shards.len() {
                 let from = after.map_or("-1".to_owned(), |after| first_after(after, shard));
-                let answer = self.core.run(&LIST, (&name, shard), |command| {
+                let answer = self.shared.run(&LIST, (&name, shard), |command| {
                     command.arg(&from).arg(limit.min(1000));
                 });
                 let answer = answer.await.map_err(|error| transient("listing dead letters", error))?;

@@ -108,7 +108,7 @@ impl Inbox {
     }
 
     fn entry(&self, stream: Stream, id: &[u8], (times, fields): (u32, Vec<Value>)) -> Option<Found> {
-        let (id, largest) = (EntryId::parse(id)?, self.member.core.config.max_event_size);
+        let (id, largest) = (EntryId::parse(id)?, self.member.shared.config.max_event_size);
         let entry = match stream {
             Stream::Log => log_entry(id, times, fields, largest),
             Stream::Again => again_entry(id, times, fields, largest)?,
@@ -150,7 +150,7 @@ impl Inbox {
             command.arg("BLOCK").arg(BLOCK.as_millis() as u64);
             command.arg("STREAMS").arg(shard.keys.again()).arg(shard.keys.log()).arg(">").arg(">");
             let mut inner = connection.inner.clone();
-            let limit = BLOCK + member.core.config.response_timeout;
+            let limit = BLOCK + member.shared.config.response_timeout;
             let answer = match timeout(limit, command.query_async::<Value>(&mut inner)).await {
                 Ok(answer) => answer,
                 Err(_) => Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))),
@@ -280,9 +280,10 @@ impl Inbox {
     }
 
     /// Waits for one thing to happen: an answer, a ring of the bell, or a while; reads that are to end are told so.
-    pub(crate) async fn turn(&mut self, ends_all: bool) -> Result<()> {
+    pub(crate) async fn turn(&mut self) -> Result<()> {
         let ends = {
-            let ending = |shard: usize| ends_all || lock(&self.member.shards[shard].state).dropping;
+            let over = self.member.is_stopped() || self.member.is_gone();
+            let ending = |shard: usize| over || lock(&self.member.shards[shard].state).dropping;
             let ends = (0..self.reads.len()).any(|shard| self.reads[shard].is_some() && ending(shard));
             ends.then(|| self.blocked(ending))
         };
@@ -303,7 +304,7 @@ impl Inbox {
     /// The member's last act: what it never gave to the engine goes back uncounted, then it is gone.
     pub(crate) async fn leave(mut self) {
         while !self.is_idle() {
-            if self.turn(true).await.is_err() {
+            if self.turn().await.is_err() {
                 break;
             }
         }
@@ -365,7 +366,7 @@ async fn park(member: &Member, shard: usize, found: Vec<Found>) -> RedisResult<V
 async fn unblock(member: &Member, clients: Vec<i64>) {
     for client in clients {
         // Who may not do so waits for the end of the block.
-        let _ = member.core.commands.query(redis::cmd("CLIENT").arg("UNBLOCK").arg(client)).await;
+        let _ = member.shared.commands.query(redis::cmd("CLIENT").arg("UNBLOCK").arg(client)).await;
     }
 }
 

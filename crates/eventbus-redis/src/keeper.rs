@@ -7,10 +7,10 @@ use eventbus::Timestamp;
 use redis::Value;
 use tokio::time::{Instant, sleep_until};
 
-use crate::core::Core;
 use crate::member::lock;
 use crate::message::{bytes, list, number};
 use crate::script::{LATER, TEND};
+use crate::shared::Shared;
 
 /// How often scheduled events are looked for, at least.
 const POLL: Duration = Duration::from_millis(250);
@@ -18,31 +18,31 @@ const POLL: Duration = Duration::from_millis(250);
 const TRIM: Duration = Duration::from_secs(1);
 
 /// Keeps for as long as the transport lives.
-pub(crate) async fn keep(core: Weak<Core>) {
+pub(crate) async fn keep(shared: Weak<Shared>) {
     let mut trim = Instant::now();
     loop {
-        let Some(core) = core.upgrade() else { return };
-        if core.open().is_err() {
+        let Some(shared) = shared.upgrade() else { return };
+        if shared.open().is_err() {
             return;
         }
-        let next = Instant::now() + move_due(&core).await.min(POLL);
+        let next = Instant::now() + move_due(&shared).await.min(POLL);
         if Instant::now() >= trim {
             trim = Instant::now() + TRIM;
-            tend(&core).await;
+            tend(&shared).await;
         }
         tokio::select! {
             () = sleep_until(next) => {}
-            () = core.scheduled.notified() => {}
+            () = shared.scheduled.notified() => {}
         }
     }
 }
 
 /// Publishes scheduled events that are due; tells how long until the next one.
-async fn move_due(core: &Core) -> Duration {
+async fn move_due(shared: &Shared) -> Duration {
     let mut soonest = POLL;
-    for shard in &core.shards {
+    for shard in &shared.shards {
         let command = LATER.command(&[&shard.log, &shard.later, &shard.events]);
-        match LATER.run(&core.commands, &command).await {
+        match LATER.run(&shared.commands, &command).await {
             Ok(next) => {
                 let next = number(&next).and_then(|next| u64::try_from(next).ok());
                 soonest = soonest.min(next.map_or(POLL, |next| Duration::from_millis(next + 1)));
@@ -53,22 +53,23 @@ async fn move_due(core: &Core) -> Duration {
     soonest
 }
 
-async fn tend(core: &Arc<Core>) {
+async fn tend(shared: &Arc<Shared>) {
     let mut alarms = Vec::new();
-    for shard in &core.shards {
+    for shard in &shared.shards {
         let mut command = TEND.command(&[&shard.log, &shard.lock]);
-        command.arg((TRIM * 4 / 5).as_millis() as u64).arg(core.config.keep);
-        command.arg(core.config.keep_for.as_millis() as u64).arg(shard.groups());
-        match TEND.run(&core.commands, &command).await {
+        command.arg((TRIM * 4 / 5).as_millis() as u64).arg(shared.config.keep);
+        command.arg(shared.config.keep_for.as_millis() as u64).arg(shard.groups());
+        match TEND.run(&shared.commands, &command).await {
             // Somebody else did it just now, and knows of the alarms.
             Ok(Value::Nil) => return,
             Ok(held) => {
-                alarms.extend(list(held).unwrap_or_default().into_iter().filter_map(|held| alarm(core, held)))
+                let held = list(held).unwrap_or_default();
+                alarms.extend(held.into_iter().filter_map(|held| alarm(shared, held)));
             }
             Err(error) => tracing::debug!(%error, "a log could not be trimmed"),
         }
     }
-    let mut known = lock(&core.alarms);
+    let mut known = lock(&shared.alarms);
     for alarm in alarms.iter().filter(|alarm| !known.contains(alarm)) {
         tracing::warn!("{alarm}");
     }
@@ -76,12 +77,12 @@ async fn tend(core: &Arc<Core>) {
 }
 
 /// A group without members that holds more than the log keeps anyway.
-fn alarm(core: &Core, held: Value) -> Option<String> {
+fn alarm(shared: &Shared, held: Value) -> Option<String> {
     let mut held = list(held)?.into_iter();
     let name = String::from_utf8(bytes(held.next()?)?).ok()?;
     let since = held.next().as_ref().and_then(number)?;
     let unread = held.next().as_ref().and_then(number)?;
-    let keep = i64::try_from(core.config.keep).unwrap_or(i64::MAX);
+    let keep = i64::try_from(shared.config.keep).unwrap_or(i64::MAX);
     if (0..=keep).contains(&unread) {
         return None;
     }

@@ -9,7 +9,6 @@
 //! ```
 mod config;
 mod connection;
-mod core;
 mod dead_letters;
 mod error;
 mod idempotency;
@@ -23,6 +22,7 @@ mod reader;
 mod script;
 mod server;
 mod settler;
+mod shared;
 mod start;
 mod transport;
 

@@ -14,10 +14,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::connection::Line;
-use crate::core::Core;
 use crate::keys::GroupKeys;
 use crate::message::{Entry, EntryId, bytes, list, number};
 use crate::script;
+use crate::shared::Shared;
 
 /// How often a member shows that it lives and looks for what is due, at least.
 const POLL: Duration = Duration::from_millis(250);
@@ -55,7 +55,7 @@ pub(crate) struct Flight {
 
 /// A member of a group.
 pub(crate) struct Member {
-    pub(crate) core: Arc<Core>,
+    pub(crate) shared: Arc<Shared>,
     /// Unique for ever: what died under another name is taken over, what lives under it is its own.
     pub(crate) name: String,
     /// The group as Redis knows it.
@@ -116,11 +116,15 @@ impl ShardState {
 }
 
 impl Member {
-    pub(crate) fn new(core: &Arc<Core>, (name, group): (String, String), spec: &SubscriptionSpec) -> Self {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        (name, group): (String, String),
+        spec: &SubscriptionSpec,
+    ) -> Self {
         let ordered = spec.order == eventbus::transport::Order::PerKey;
         let shard = |keys: &crate::keys::ShardKeys| Shard {
             keys: keys.group(&group),
-            line: Line::new(&core.dialler, None),
+            line: Line::new(&shared.dialler, None),
             state: Mutex::new(ShardState {
                 own: !ordered,
                 dropping: false,
@@ -132,15 +136,15 @@ impl Member {
             skipped: Mutex::default(),
         };
         Self {
-            shards: core.shards.iter().map(shard).collect(),
-            core: Arc::clone(core),
+            shards: shared.shards.iter().map(shard).collect(),
+            shared: Arc::clone(shared),
             name,
             group,
             spec: spec.clone(),
             ordered,
             flights: Mutex::default(),
             tokens: AtomicU64::new(1),
-            share: AtomicUsize::new(core.shards.len()),
+            share: AtomicUsize::new(shared.shards.len()),
             stopped: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             vanished: AtomicBool::new(false),
@@ -200,7 +204,7 @@ impl Member {
 
     /// Says what ends the reader.
     pub(crate) fn check(&self) -> Result<()> {
-        self.core.open()?;
+        self.shared.open()?;
         if !self.vanished.load(Ordering::SeqCst) {
             return Ok(());
         }
@@ -216,13 +220,13 @@ impl Member {
                 flights.values().filter(|flight| flight.shard == number && flight.stream == Stream::Log);
             let oldest = open.map(|flight| flight.id.before()).min();
             let cursor = oldest.unwrap_or_else(|| lock(&shard.state).last);
-            self.core.remember(&self.group, number, cursor.to_string());
+            self.shared.remember(&self.group, number, cursor.to_string());
         }
     }
 
     /// Tells whether nobody can have taken over this member's messages yet, as far as this process's clock says.
     pub(crate) fn is_current(&self) -> bool {
-        lock(&self.renewed).elapsed() < self.core.config.lease
+        lock(&self.renewed).elapsed() < self.shared.config.lease
     }
 
     /// The command that runs a group's script in a shard.
@@ -241,7 +245,7 @@ impl Member {
         arguments: impl FnOnce(&mut Cmd),
     ) -> RedisResult<Value> {
         let command = self.command(lua, shard, arguments);
-        lua.run(&self.core.commands, &command).await
+        lua.run(&self.shared.commands, &command).await
     }
 
     /// Something will be due after this delay.
@@ -258,7 +262,7 @@ impl Member {
     /// Shows that the member lives, for as long as it does.
     pub(crate) async fn live(self: Arc<Self>) {
         loop {
-            let next = Instant::now() + POLL.min(self.core.config.lease / 4);
+            let next = Instant::now() + POLL.min(self.shared.config.lease / 4);
             *lock(&self.due) = None;
             self.beat().await;
             loop {
@@ -305,7 +309,7 @@ impl Member {
             _ if owned < self.share.load(Ordering::Relaxed) && !self.is_stopped() => "take",
             _ => "keep",
         };
-        let lease = u64::try_from(self.core.config.lease.as_millis()).unwrap_or(u64::MAX);
+        let lease = u64::try_from(self.shared.config.lease.as_millis()).unwrap_or(u64::MAX);
         let answer = self.run(&script::BEAT, shard, |command| {
             command.arg(lease).arg(want);
         });
@@ -339,7 +343,7 @@ impl Member {
     /// Learns which keys are held, before the first message of a shard is read.
     async fn load_held(&self, shard: usize) -> RedisResult<()> {
         let shard = &self.shards[shard];
-        let keys = self.core.commands.query(redis::cmd("HKEYS").arg(&shard.keys.bound())).await?;
+        let keys = self.shared.commands.query(redis::cmd("HKEYS").arg(shard.keys.bound())).await?;
         let keys = list(keys).unwrap_or_default().into_iter().filter_map(bytes);
         *lock(&shard.held) = keys.filter_map(|key| String::from_utf8(key).ok()).collect();
         Ok(())
@@ -379,7 +383,7 @@ impl Member {
             if ids.is_empty() {
                 continue;
             }
-            let answer = self.core.commands.query(&acknowledge(&shard.keys, &self.group, &ids)).await;
+            let answer = self.shared.commands.query(&acknowledge(&shard.keys, &self.group, &ids)).await;
             if answer.is_err() {
                 lock(&shard.skipped).extend(ids);
             }

@@ -46,7 +46,7 @@ impl Reader for RedisReader {
                 }
                 inbox.read(credit);
             }
-            inbox.turn(stopped).await?;
+            inbox.turn().await?;
         }
     }
 }
@@ -56,8 +56,8 @@ impl Drop for RedisReader {
         self.life.abort();
         let Some(inbox) = self.inbox.take() else { return };
         inbox.member.mark_gone();
-        let core = Arc::clone(&inbox.member.core);
-        core.ending(inbox.leave());
+        let shared = Arc::clone(&inbox.member.shared);
+        shared.ending(inbox.leave());
     }
 }
 

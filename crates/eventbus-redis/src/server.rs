@@ -51,31 +51,40 @@ impl Server {
         }
         let sync = line.query(redis::cmd("CONFIG").arg("GET").arg("appendfsync")).await;
         // Not every user may ask; then it is taken for the lesser.
-        let always = sync.is_ok_and(|answer| holds(answer, b"always"));
-        let (stated, confirmation) = durability(config, fact("aof_enabled") == "1", always, version)?;
+        let disk = match (fact("aof_enabled"), sync.is_ok_and(|answer| holds(answer, b"always"))) {
+            ("1", true) => Disk::Always,
+            ("1", false) => Disk::Sometimes,
+            _ => Disk::Never,
+        };
+        let (stated, confirmation) = durability(config, disk, version)?;
         let warning = eviction(config, fact("maxmemory_policy"))?;
         Ok(Self { durability: stated, confirmation, warning })
     }
 }
 
-fn durability(
-    config: &RedisConfig,
-    aof: bool,
-    always: bool,
-    version: (u32, u32),
-) -> Result<(Stated, Confirmation)> {
-    match config.durability {
-        Durability::Replicas(count) => {
+/// When the server writes to its disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Disk {
+    Never,
+    Sometimes,
+    /// Before it answers.
+    Always,
+}
+
+fn durability(config: &RedisConfig, disk: Disk, version: (u32, u32)) -> Result<(Stated, Confirmation)> {
+    match (config.durability, disk) {
+        (Durability::Replicas(count), _) => {
             Ok((Stated::Replicated(count.saturating_add(1)), Confirmation::Replicas(count)))
         }
-        Durability::Fsync if aof && always => Ok((Stated::Synced, Confirmation::Answer)),
-        Durability::Fsync if aof && version >= WAITAOF => Ok((Stated::Synced, Confirmation::Disk)),
-        Durability::Fsync => {
+        (_, Disk::Always) => Ok((Stated::Synced, Confirmation::Answer)),
+        (Durability::Fsync, Disk::Sometimes) if version >= WAITAOF => {
+            Ok((Stated::Synced, Confirmation::Disk))
+        }
+        (Durability::Fsync, _) => {
             Err(lack("durability=fsync needs appendonly yes, with appendfsync always or Redis 7.2 (WAITAOF)"))
         }
-        Durability::Server if aof && always => Ok((Stated::Synced, Confirmation::Answer)),
-        Durability::Server if aof => Ok((Stated::Disk, Confirmation::Answer)),
-        Durability::Server => Ok((Stated::Memory, Confirmation::Answer)),
+        (Durability::Server, Disk::Sometimes) => Ok((Stated::Disk, Confirmation::Answer)),
+        (Durability::Server, Disk::Never) => Ok((Stated::Memory, Confirmation::Answer)),
     }
 }
 

@@ -101,7 +101,7 @@ impl RedisSettler {
         if others.is_empty() {
             return Vec::new();
         }
-        let most = self.0.core.config.dead_letters;
+        let most = self.0.shared.config.dead_letters;
         let command = self.0.command(&SETTLE, shard, |command| {
             command.arg(most);
             for (_, other) in others {
@@ -134,12 +134,12 @@ impl RedisSettler {
     /// Runs a command again for as long as the connection is what fails and the messages are this member's.
     async fn insist(&self, lua: Option<&Lua>, command: &Cmd) -> (RedisResult<Value>, u32) {
         let member = &self.0;
-        let end = Instant::now() + member.core.config.lease;
+        let end = Instant::now() + member.shared.config.lease;
         let mut tries = 0;
         loop {
             tries += 1;
             let end = if member.is_stopped() { end.min(Instant::now() + HURRY) } else { end };
-            let line = &member.core.commands;
+            let line = &member.shared.commands;
             let run = async {
                 match lua {
                     Some(lua) => lua.run(line, command).await,

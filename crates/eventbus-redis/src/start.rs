@@ -3,16 +3,16 @@
 use eventbus::transport::{Body, Start};
 use eventbus::{Error, ErrorKind, EventId, Result};
 
-use crate::core::Core;
 use crate::error::transient;
 use crate::message::{EntryId, body, bytes, list};
+use crate::shared::Shared;
 
 /// How many entries are looked at together.
 const PAGE: usize = 1000;
 
 /// For each shard, the entry after which a new group begins.
-pub(crate) async fn places(core: &Core, start: &Start) -> Result<Vec<String>> {
-    let all = |place: String| Ok(vec![place; core.shards.len()]);
+pub(crate) async fn places(shared: &Shared, start: &Start) -> Result<Vec<String>> {
+    let all = |place: String| Ok(vec![place; shared.shards.len()]);
     match start {
         Start::Now => all("$".to_owned()),
         Start::Beginning => all("0".to_owned()),
@@ -21,9 +21,9 @@ pub(crate) async fn places(core: &Core, start: &Start) -> Result<Vec<String>> {
             all(EntryId { millis, number: 0 }.before().to_string())
         }
         Start::Event(id) => {
-            let (shard, entry) = find(core, id).await?;
+            let (shard, entry) = find(shared, id).await?;
             // Other shards have no order with this one but time.
-            let mut starts = vec![EntryId { number: 0, ..entry }.before().to_string(); core.shards.len()];
+            let mut starts = vec![EntryId { number: 0, ..entry }.before().to_string(); shared.shards.len()];
             starts[shard] = entry.before().to_string();
             Ok(starts)
         }
@@ -31,13 +31,13 @@ pub(crate) async fn places(core: &Core, start: &Start) -> Result<Vec<String>> {
 }
 
 /// Looks through the logs for an event.
-async fn find(core: &Core, id: &EventId) -> Result<(usize, EntryId)> {
-    for (shard, keys) in core.shards.iter().enumerate() {
+async fn find(shared: &Shared, id: &EventId) -> Result<(usize, EntryId)> {
+    for (shard, keys) in shared.shards.iter().enumerate() {
         let mut from = "-".to_owned();
         loop {
             let command =
                 redis::cmd("XRANGE").arg(&keys.log).arg(&from).arg("+").arg("COUNT").arg(PAGE).to_owned();
-            let page = core
+            let page = shared
                 .commands
                 .query(&command)
                 .await

@@ -14,7 +14,6 @@ use redis::Value;
 use tokio::task::AbortHandle;
 
 use crate::config::RedisConfig;
-use crate::core::Core;
 use crate::dead_letters::RedisDeadLetters;
 use crate::error::transient;
 use crate::keeper;
@@ -24,6 +23,7 @@ use crate::publisher::Parcel;
 use crate::reader::RedisReader;
 use crate::script::{BACKLOG, FORGET, JOIN, SCHEDULE};
 use crate::settler::RedisSettler;
+use crate::shared::Shared;
 use crate::start::places;
 
 /// The longest delay of a retry or a scheduled event.
@@ -35,13 +35,13 @@ pub struct RedisTransport(Arc<Handle>);
 
 /// Ends the background work with the last clone.
 struct Handle {
-    core: Arc<Core>,
+    shared: Arc<Shared>,
     tasks: [AbortHandle; 2],
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.core.close();
+        self.shared.close();
         self.tasks.iter().for_each(AbortHandle::abort);
     }
 }
@@ -55,42 +55,42 @@ impl RedisTransport {
     /// refused; [`Unsupported`](ErrorKind::Unsupported) for a server that is too old or not as durable as asked for;
     /// [`Conflict`](ErrorKind::Conflict) when the bus has another number of shards.
     pub async fn connect(config: RedisConfig) -> Result<Self> {
-        let core = Core::connect(config).await?;
-        agree(&core).await?;
-        let publishing = tokio::spawn(Arc::clone(&core.publisher).run(Arc::clone(&core.publishing)));
-        let keeping = tokio::spawn(keeper::keep(Arc::downgrade(&core)));
-        Ok(Self(Arc::new(Handle { core, tasks: [publishing.abort_handle(), keeping.abort_handle()] })))
+        let shared = Shared::connect(config).await?;
+        agree(&shared).await?;
+        let publishing = tokio::spawn(Arc::clone(&shared.publisher).run(Arc::clone(&shared.publishing)));
+        let keeping = tokio::spawn(keeper::keep(Arc::downgrade(&shared)));
+        Ok(Self(Arc::new(Handle { shared, tasks: [publishing.abort_handle(), keeping.abort_handle()] })))
     }
 
-    fn core(&self) -> &Arc<Core> {
-        &self.0.core
+    fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
     }
 
     fn parcel(&self, event: &AnyEvent) -> Result<Parcel> {
-        let core = self.core();
+        let shared = self.shared();
         let json = event.to_json()?;
-        if json.len() > core.config.max_event_size {
+        if json.len() > shared.config.max_event_size {
             let text = format!(
                 "the event has {} bytes, more than the {} allowed",
                 json.len(),
-                core.config.max_event_size
+                shared.config.max_event_size
             );
             return Err(Error::new(ErrorKind::Refused, text));
         }
-        Ok(Parcel::new(&core.logs[core.shard_of(event)], envelope(event.envelope()), json))
+        Ok(Parcel::new(&shared.logs[shared.shard_of(event)], envelope(event.envelope()), json))
     }
 
     /// Makes sure that the group is there, in every shard, with this member in it.
     async fn join(&self, member: &Member) -> Result<()> {
-        let core = self.core();
+        let shared = self.shared();
         let mut starts: Option<Vec<String>> = None;
-        for shard in 0..core.shards.len() {
+        for shard in 0..shared.shards.len() {
             // Where a group starts may take long to find, and matters to a new one only.
             if starts.is_none() && self.join_shard(member, shard, "").await? {
                 continue;
             }
             if starts.is_none() {
-                starts = Some(places(core, &member.spec.start).await?);
+                starts = Some(places(shared, &member.spec.start).await?);
             }
             let start = starts.as_ref().map_or("$", |starts| &starts[shard]);
             self.join_shard(member, shard, start).await?;
@@ -100,11 +100,11 @@ impl RedisTransport {
 
     /// Joins one shard; `false` when the group is not there and no start was given.
     async fn join_shard(&self, member: &Member, shard: usize, start: &str) -> Result<bool> {
-        let core = self.core();
+        let shared = self.shared();
         let ephemeral = member.spec.ephemeral || member.spec.mode == Mode::Broadcast;
-        let seen = core.cursor(&member.group, shard);
+        let seen = shared.cursor(&member.group, shard);
         let answer = member.run(&JOIN, shard, |command| {
-            command.arg(core.config.lease.as_millis() as u64).arg(describe(&member.spec));
+            command.arg(shared.config.lease.as_millis() as u64).arg(describe(&member.spec));
             command.arg(u8::from(ephemeral)).arg(start).arg(seen);
         });
         let answer = answer.await.map_err(|error| transient("joining the group", error))?;
@@ -118,7 +118,7 @@ impl RedisTransport {
             }
             Some(b"resumed") => {
                 tracing::error!(group = %member.group, shard, "the group had vanished and was made again");
-                agree(core).await?;
+                agree(shared).await?;
             }
             _ => {}
         }
@@ -127,19 +127,19 @@ impl RedisTransport {
 
     /// The groups of Redis that a group of the bus is made of: itself, or an instance for each member of a broadcast.
     async fn instances(&self, group: &Group) -> Result<Vec<String>> {
-        instances(self.core(), group).await
+        instances(self.shared(), group).await
     }
 }
 
 /// The groups of Redis that a group of the bus is made of.
-pub(crate) async fn instances(core: &Core, group: &Group) -> Result<Vec<String>> {
-    core.settled().await;
-    let log = &core.shards[0].log;
-    let exists = core.commands.query(redis::cmd("EXISTS").arg(log)).await;
+pub(crate) async fn instances(shared: &Shared, group: &Group) -> Result<Vec<String>> {
+    shared.settled().await;
+    let log = &shared.shards[0].log;
+    let exists = shared.commands.query(redis::cmd("EXISTS").arg(log)).await;
     let exists = exists.map_err(|error| transient("looking for groups", error))?;
     let mut names = Vec::new();
     if number(&exists) == Some(1) {
-        let groups = core.commands.query(redis::cmd("XINFO").arg("GROUPS").arg(log)).await;
+        let groups = shared.commands.query(redis::cmd("XINFO").arg("GROUPS").arg(log)).await;
         let groups = groups.map_err(|error| transient("looking for groups", error))?;
         let name = |group: Value| list(group)?.into_iter().nth(1).and_then(bytes);
         names.extend(list(groups).unwrap_or_default().into_iter().filter_map(name));
@@ -160,18 +160,18 @@ fn describe(spec: &SubscriptionSpec) -> String {
 }
 
 /// Writes down how many shards the bus has, or finds out that others say otherwise.
-async fn agree(core: &Core) -> Result<()> {
-    let key = &core.shards[0].settings;
+async fn agree(shared: &Shared) -> Result<()> {
+    let key = &shared.shards[0].settings;
     let wrong = |error| transient("agreeing on the number of shards", error);
-    let set = redis::cmd("HSETNX").arg(key).arg("shards").arg(core.config.shards).to_owned();
-    core.commands.query(&set).await.map_err(wrong)?;
-    let known = core.commands.query(redis::cmd("HGET").arg(key).arg("shards")).await.map_err(wrong)?;
+    let set = redis::cmd("HSETNX").arg(key).arg("shards").arg(shared.config.shards).to_owned();
+    shared.commands.query(&set).await.map_err(wrong)?;
+    let known = shared.commands.query(redis::cmd("HGET").arg(key).arg("shards")).await.map_err(wrong)?;
     match number(&known) {
-        Some(known) if known != i64::from(core.config.shards) => Err(Error::new(
+        Some(known) if known != i64::from(shared.config.shards) => Err(Error::new(
             ErrorKind::Conflict,
             format!(
                 "the bus {} has {known} shards, and {} were asked for",
-                core.config.name, core.config.shards
+                shared.config.name, shared.config.shards
             ),
         )),
         _ => Ok(()),
@@ -182,7 +182,7 @@ async fn agree(core: &Core) -> Result<()> {
 impl Transport for RedisTransport {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            durability: self.core().server.durability,
+            durability: self.shared().server.durability,
             key_order: true,
             broadcast: true,
             ephemeral: true,
@@ -191,7 +191,7 @@ impl Transport for RedisTransport {
             dead_letters: true,
             encodes: true,
             replay: true,
-            lease: Some(self.core().config.lease),
+            lease: Some(self.shared().config.lease),
             ..Capabilities::minimal("redis")
         }
     }
@@ -208,7 +208,7 @@ impl Transport for RedisTransport {
                 Err(error) => outcomes.push(Err(error)),
             }
         }
-        let mut told = self.core().publisher.publish(parcels, publishing).await.into_iter();
+        let mut told = self.shared().publisher.publish(parcels, publishing).await.into_iter();
         for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
             *outcome = told.next().unwrap_or(Ok(()));
         }
@@ -216,21 +216,21 @@ impl Transport for RedisTransport {
     }
 
     async fn schedule(&self, event: &AnyEvent, delay: Duration) -> Result<()> {
-        let core = self.core();
-        core.open()?;
+        let shared = self.shared();
+        shared.open()?;
         if delay > LONGEST {
             return Err(Error::new(ErrorKind::Refused, "delay: must be at most 365 days"));
         }
         let parcel = self.parcel(event)?;
-        let shard = &core.shards[core.shard_of(event)];
+        let shard = &shared.shards[shared.shard_of(event)];
         let mut command = SCHEDULE.command(&[&shard.log, &shard.later, &shard.events]);
         command
             .arg(event.id().as_str())
             .arg(delay.as_nanos().div_ceil(1_000_000) as u64)
-            .arg(core.config.scheduled);
+            .arg(shared.config.scheduled);
         command.arg(ENVELOPE).arg(&parcel.envelope).arg(EVENT).arg(&parcel.event[..]);
-        let kept = SCHEDULE.run(&core.commands, &command).await.map_err(uncertain)?;
-        core.scheduled.notify_one();
+        let kept = SCHEDULE.run(&shared.commands, &command).await.map_err(uncertain)?;
+        shared.scheduled.notify_one();
         match number(&kept) {
             Some(1) => Ok(()),
             _ => Err(Error::new(ErrorKind::Full, "too many events are scheduled already")),
@@ -238,13 +238,13 @@ impl Transport for RedisTransport {
     }
 
     async fn cancel(&self, id: &EventId) -> Result<bool> {
-        let core = self.core();
-        core.open()?;
-        for shard in &core.shards {
-            let removed = core.commands.query(redis::cmd("ZREM").arg(&shard.later).arg(id.as_str())).await;
+        let shared = self.shared();
+        shared.open()?;
+        for shard in &shared.shards {
+            let removed = shared.commands.query(redis::cmd("ZREM").arg(&shard.later).arg(id.as_str())).await;
             if number(&removed.map_err(|error| transient("cancelling", error))?) == Some(1) {
                 let events =
-                    core.commands.query(redis::cmd("HDEL").arg(&shard.events).arg(id.as_str())).await;
+                    shared.commands.query(redis::cmd("HDEL").arg(&shard.events).arg(id.as_str())).await;
                 events.map_err(|error| transient("cancelling", error))?;
                 return Ok(true);
             }
@@ -253,30 +253,30 @@ impl Transport for RedisTransport {
     }
 
     async fn open(&self, spec: &SubscriptionSpec) -> Result<Membership> {
-        let core = self.core();
-        core.open()?;
+        let shared = self.shared();
+        shared.open()?;
         self.capabilities().check(spec)?;
-        core.settled().await;
-        let name = core.name();
+        shared.settled().await;
+        let name = shared.name();
         let group = match spec.mode {
             Mode::Shared => spec.group.to_string(),
             Mode::Broadcast => format!("{}#{name}", spec.group),
         };
-        let member = Arc::new(Member::new(core, (name, group), spec));
+        let member = Arc::new(Member::new(shared, (name, group), spec));
         self.join(&member).await?;
-        core.forget(&member.group);
-        core.register(&member);
+        shared.forget(&member.group);
+        shared.register(&member);
         let reader = Box::new(RedisReader::new(Arc::clone(&member)));
         Ok(Membership { reader, settler: Arc::new(RedisSettler(member)) })
     }
 
     async fn forget(&self, group: &Group) -> Result<bool> {
-        let core = self.core();
+        let shared = self.shared();
         let mut was_there = false;
         for name in self.instances(group).await? {
-            core.forget(&name);
-            for shard in 0..core.shards.len() {
-                let answer = core.run(&FORGET, (&name, shard), |_| {}).await;
+            shared.forget(&name);
+            for shard in 0..shared.shards.len() {
+                let answer = shared.run(&FORGET, (&name, shard), |_| {}).await;
                 match number(&answer.map_err(|error| transient("forgetting the group", error))?) {
                     Some(-1) => {
                         return Err(Error::new(
@@ -293,12 +293,12 @@ impl Transport for RedisTransport {
     }
 
     async fn backlog(&self, group: &Group) -> Result<Option<Backlog>> {
-        let core = self.core();
+        let shared = self.shared();
         let mut total: Option<Backlog> = None;
         for name in self.instances(group).await? {
             let mut whole: Option<Backlog> = None;
-            for shard in 0..core.shards.len() {
-                let answer = core.run(&BACKLOG, (&name, shard), |_| {}).await;
+            for shard in 0..shared.shards.len() {
+                let answer = shared.run(&BACKLOG, (&name, shard), |_| {}).await;
                 let answer = answer.map_err(|error| transient("counting the backlog", error))?;
                 let Some(one) = backlog(answer) else { continue };
                 // Every member joins every shard.
@@ -311,28 +311,28 @@ impl Transport for RedisTransport {
     }
 
     fn dead_letters(&self, group: &Group) -> Arc<dyn DeadLetters> {
-        Arc::new(RedisDeadLetters::new(self.core(), group))
+        Arc::new(RedisDeadLetters::new(self.shared(), group))
     }
 
     fn troubles(&self) -> Vec<String> {
-        let core = self.core();
-        let mut troubles: Vec<String> = core.server.warning.iter().cloned().collect();
-        troubles.extend(core.commands.trouble().into_iter().chain(core.publishing.trouble()));
-        troubles.extend(lock(&core.alarms).iter().cloned());
+        let shared = self.shared();
+        let mut troubles: Vec<String> = shared.server.warning.iter().cloned().collect();
+        troubles.extend(shared.commands.trouble().into_iter().chain(shared.publishing.trouble()));
+        troubles.extend(lock(&shared.alarms).iter().cloned());
         troubles.dedup();
         troubles
     }
 
     async fn close(&self) -> Result<()> {
-        let core = self.core();
-        if core.close() {
-            core.publisher.close();
-            core.scheduled.notify_one();
+        let shared = self.shared();
+        if shared.close() {
+            shared.publisher.close();
+            shared.scheduled.notify_one();
         }
-        core.settled().await;
-        core.publishing.retire().await;
+        shared.settled().await;
+        shared.publishing.retire().await;
         // Whoever looks at what is left makes a connection for that.
-        core.commands.retire().await;
+        shared.commands.retire().await;
         Ok(())
     }
 }
@@ -356,6 +356,6 @@ fn uncertain(error: redis::RedisError) -> Error {
 
 impl fmt::Debug for RedisTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RedisTransport").field(self.core()).finish()
+        f.debug_tuple("RedisTransport").field(self.shared()).finish()
     }
 }

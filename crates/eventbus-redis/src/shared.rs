@@ -25,7 +25,7 @@ use crate::server::Server;
 const LEAVING: Duration = Duration::from_secs(5);
 
 /// What everything of one transport shares.
-pub(crate) struct Core {
+pub(crate) struct Shared {
     pub(crate) config: RedisConfig,
     pub(crate) dialler: Arc<Dialler>,
     pub(crate) server: Server,
@@ -55,7 +55,7 @@ pub(crate) struct Core {
     turn: AtomicU64,
 }
 
-impl Core {
+impl Shared {
     pub(crate) async fn connect(config: RedisConfig) -> Result<Arc<Self>> {
         config.check()?;
         let dialler = Arc::new(Dialler::new(&config)?);
@@ -170,26 +170,26 @@ impl Core {
     }
 }
 
-impl Core {
+impl Shared {
     /// Ends something in the background that whoever joins or looks at a group has to wait for.
     pub(crate) fn ending(self: &Arc<Self>, end: impl Future<Output = ()> + Send + 'static) {
         // Without a runtime the leases end by themselves.
         let Ok(runtime) = Handle::try_current() else { return };
-        let core = Arc::clone(self);
-        core.leaving.fetch_add(1, Ordering::SeqCst);
+        let shared = Arc::clone(self);
+        shared.leaving.fetch_add(1, Ordering::SeqCst);
         runtime.spawn(async move {
             if timeout(LEAVING, end).await.is_err() {
                 tracing::debug!("the end of a membership was not heard; its lease ends it");
             }
-            core.leaving.fetch_sub(1, Ordering::SeqCst);
-            core.left.notify_waiters();
+            shared.leaving.fetch_sub(1, Ordering::SeqCst);
+            shared.left.notify_waiters();
         });
     }
 }
 
-impl fmt::Debug for Core {
+impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Core")
+        f.debug_struct("Shared")
             .field("config", &self.config)
             .field("server", &self.server)
             .finish_non_exhaustive()
