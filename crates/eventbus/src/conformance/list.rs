@@ -41,6 +41,8 @@ enum Need {
     HalfOpen,
     Stall,
     Throttle,
+    Stop,
+    Vanish,
 }
 
 macro_rules! table {
@@ -226,6 +228,8 @@ macro_rules! conformance_cases {
                 a_half_open_connection_is_noticed [HalfOpen];
                 a_stalled_connection_goes_on_where_it_stood [Stall];
                 a_slow_network_takes_no_lease_away [Throttle];
+                a_server_that_stands_still_goes_on_where_it_stood [Stop];
+                what_vanished_from_a_server_is_set_up_again [Vanish];
             }
         }
     };
@@ -267,6 +271,8 @@ impl Need {
             Self::HalfOpen => fault(Fault::HalfOpen),
             Self::Stall => fault(Fault::Stall),
             Self::Throttle => fault(Fault::Throttle),
+            Self::Stop => fault(Fault::Stop),
+            Self::Vanish => fault(Fault::Vanish),
         };
         (!is_there).then_some(name)
     }

@@ -30,6 +30,7 @@
 //! |---|---|
 //! | `harness` | what the author of a transport implements |
 //! | `faults` | what a harness can break, where it can |
+//! | `server/*`, `proxy`, `process` | a private server with every fault, ready to be returned by a harness |
 //! | `ledger` | the book of every event and every handling, with the invariants |
 //! | `stage`, `member`, `puppet`, `sample` | what cases are written with |
 //! | `list` | the list of cases: one row per case |
@@ -42,8 +43,11 @@ mod ledger;
 mod list;
 mod matrix;
 mod member;
+mod process;
+mod proxy;
 mod puppet;
 mod sample;
+mod server;
 mod stage;
 
 pub use faults::{Fault, Faults};
@@ -51,6 +55,9 @@ pub use harness::{Harness, Pace};
 pub use ledger::{Bounds, Breach, End, Handling, Invariant, Ledger};
 pub use list::{CASES, Case, run};
 pub use matrix::matrix;
+pub use process::Process;
+pub use proxy::Proxy;
+pub use server::{AppendOnly, Broker, FaultyServer, Place, Redis, RedisServer, Reply, Server};
 
 /// Makes one `#[tokio::test]` per case of the suite; the argument is an expression that makes a [`Harness`].
 ///
