@@ -31,12 +31,14 @@
 //! | `harness` | what the author of a transport implements |
 //! | `faults` | what a harness can break, where it can |
 //! | `server/*`, `proxy`, `process` | a private server with every fault, ready to be returned by a harness |
+//! | `child/*` | consumers in processes of their own, to be killed and stopped |
 //! | `ledger` | the book of every event and every handling, with the invariants |
 //! | `stage`, `member`, `puppet`, `sample` | what cases are written with |
 //! | `list` | the list of cases: one row per case |
 //! | `cases/*` | the cases, a file per theme |
 
 mod cases;
+pub mod child;
 mod faults;
 mod harness;
 mod ledger;
@@ -50,9 +52,10 @@ mod sample;
 mod server;
 mod stage;
 
+pub use child::{Child, ChildProcess, Consumer, Work};
 pub use faults::{Fault, Faults};
 pub use harness::{Harness, Pace};
-pub use ledger::{Bounds, Breach, End, Handling, Invariant, Ledger};
+pub use ledger::{Bounds, Breach, End, Handling, Invariant, Ledger, Summary};
 pub use list::{CASES, Case, run};
 pub use matrix::matrix;
 pub use process::Process;

@@ -1,7 +1,9 @@
 //! The servers, the proxy and the processes that the conformance suite breaks things with.
 #![cfg(feature = "conformance")]
 
+mod processes;
 mod proxy;
+mod relay;
 mod server;
 
 use std::time::{Duration, Instant};

@@ -20,29 +20,19 @@ fn faults(stage: &Stage) -> &dyn Faults {
     stage.harness.faults().expect("the case needs faults")
 }
 
-/// Publishes events, each again with the same id until it is stored, through whatever happens.
+/// Publishes events one by one, each again with the same id until it is stored.
 async fn insist(stage: &Stage, bus: &EventBus, events: Vec<AnyEvent>) {
-    for event in events {
-        loop {
-            stage.ledger.publishing(&event);
-            let outcome = bus.publish(&event).await;
-            stage.ledger.published(&event, &outcome);
-            match outcome {
-                Ok(_) => break,
-                Err(error) => assert!(error.is_transient(), "an outage is transient: {error:?}"),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
+    stage.insist(bus, &events, 1).await;
 }
 
-/// Work goes on in time: something published now, or before, is handled. It returns how long that took.
-async fn recovers(stage: &Stage, publisher: &EventBus) -> Duration {
+/// Work goes on in time: something published now, or before, is handled.
+async fn recovers(stage: &Stage, publisher: &EventBus) {
     let (up, before) = (Instant::now(), stage.ledger.ended("g", End::Acked));
     insist(stage, publisher, vec![stage.payment("after")]).await;
     stage.until("work goes on", || stage.ledger.ended("g", End::Acked) > before).await;
-    assert!(up.elapsed() <= RECOVERY, "it took {:?}", up.elapsed());
-    up.elapsed()
+    let took = up.elapsed();
+    stage.ledger.recovered(took);
+    assert!(took <= RECOVERY, "it took {took:?}");
 }
 
 /// What a number of cuts may repeat.
@@ -55,14 +45,15 @@ pub(crate) async fn ten_kills_in_mid_stream_lose_nothing_confirmed(stage: &Stage
     let (publisher, consumer) = (stage.bus().await, stage.bus().await);
     let handler = stage.handler(("g", "m"), |_, _| Act::Ack);
     consumer.subscribe("g").on(handler).start().await.expect("it starts");
+    let (kills, each) = if stage.long { (50, 2500) } else { (10, 100) };
     let publishing = async {
-        for event in stage.payments(20, 100) {
+        for event in stage.payments(20, each) {
             insist(stage, &publisher, vec![event]).await;
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
     let killing = async {
-        for _ in 0..10 {
+        for _ in 0..kills {
             tokio::time::sleep(Duration::from_millis(100 + stage.random(200))).await;
             faults(stage).kill().await;
             faults(stage).restart().await;
@@ -71,7 +62,7 @@ pub(crate) async fn ten_kills_in_mid_stream_lose_nothing_confirmed(stage: &Stage
     };
     tokio::join!(publishing, killing);
     stage.settled(&consumer, "g").await;
-    stage.ledger.check(&cuts(stage, 10));
+    stage.ledger.check(&cuts(stage, kills));
 }
 
 pub(crate) async fn publishing_in_an_outage_ends_at_its_deadline(stage: &Stage) {
