@@ -24,7 +24,10 @@
 //!
 //! It becomes one test per case, so that the test runner shows the names. A case whose capability is missing says so
 //! and is skipped; what ran is appended to a matrix (see [`matrix`]). A failed case prints its seed: run it again with
-//! `CONFORMANCE_SEED`.
+//! `CONFORMANCE_SEED`. `CONFORMANCE_LONG=1` gives cases about kills their long form, and more time to all of them.
+//!
+//! Cases about outages need [`Harness::faults`], for which [`FaultyServer`] is ready-made, and [`Harness::child`].
+//! Both need a Unix; the servers are killed with the test on Linux only, by `setpriv` of util-linux.
 //!
 //! | file | what it is |
 //! |---|---|

@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use eventbus::conformance::{AppendOnly, Broker, Faults as _, FaultyServer, Place, Redis, Reply, Server};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::{PATIENCE, exists, until};
@@ -53,6 +55,21 @@ async fn a_stopped_server_answers_when_it_goes_on() {
     assert!(timeout(Duration::from_millis(200), &mut asked).await.is_err());
     server.resume();
     assert_eq!(timeout(PATIENCE, asked).await.unwrap().unwrap(), text("PONG"));
+}
+
+#[tokio::test]
+async fn a_faulty_server_ends_all_its_faults_at_once() {
+    let server = FaultyServer::start(Redis::new().password("secret")).await.unwrap();
+    assert_eq!(server.url(), format!("redis://:secret@127.0.0.1:{}", server.port()));
+    let mut client = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
+    server.stall().await;
+    server.stop().await;
+    client.write_all(b"AUTH secret\r\n").await.unwrap();
+    let mut heard = [0; 5];
+    assert!(timeout(Duration::from_millis(200), client.read_exact(&mut heard)).await.is_err());
+    server.resume().await;
+    timeout(PATIENCE, client.read_exact(&mut heard)).await.unwrap().unwrap();
+    assert_eq!(&heard, b"+OK\r\n");
 }
 
 #[tokio::test]
