@@ -41,7 +41,7 @@
 //! | `cases/*` | the cases, a file per theme |
 
 mod cases;
-pub mod child;
+mod child;
 mod faults;
 mod harness;
 mod ledger;
@@ -55,7 +55,9 @@ mod sample;
 mod server;
 mod stage;
 
-pub use child::{Child, ChildProcess, Consumer, Work};
+#[doc(hidden)]
+pub use child::run as run_child;
+pub use child::{Child, ChildProcess, Consumer, Work, consume};
 pub use faults::{Fault, Faults};
 pub use harness::{Harness, Pace};
 pub use ledger::{Bounds, Breach, End, Handling, Invariant, Ledger, Summary};

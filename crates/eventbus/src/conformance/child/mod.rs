@@ -133,13 +133,15 @@ impl Consumer {
 /// Makes the test that a [`Child`] runs; the argument is an `async fn(url: String) -> eventbus::Result<Arc<dyn
 /// Transport>>`. In an ordinary run of the tests it does nothing.
 ///
+/// [`FaultyServer`](crate::conformance::FaultyServer) shows it in a whole harness.
+///
 /// [`Child`]: crate::conformance::Child
 #[macro_export]
 macro_rules! conformance_child {
     ($connect:expr) => {
         #[tokio::test]
         async fn conformance_child() {
-            $crate::conformance::child::run($connect).await;
+            $crate::conformance::run_child($connect).await;
         }
     };
 }
