@@ -249,9 +249,14 @@ impl Line {
         self.state.lock().await.current = None;
     }
 
-    /// Sends one command over the line as it is at this moment; a broken connection is reported.
+    /// Sends one command over the line as it is at this moment, waiting a while for a connection; a broken one is
+    /// reported.
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
-        let Connection { number, mut inner, .. } = self.connection().await;
+        let patience = self.answers.unwrap_or(DIAL);
+        let Ok(connection) = timeout(patience, self.connection()).await else {
+            return Err(std::io::Error::from(std::io::ErrorKind::NotConnected).into());
+        };
+        let Connection { number, mut inner, .. } = connection;
         let answer = command.query_async::<Value>(&mut inner).await;
         if let Err(error) = &answer
             && is_broken(error)
@@ -262,6 +267,14 @@ impl Line {
             self.state.lock().await.current = None;
         }
         answer
+    }
+
+    /// Sends a command that may be carried out twice, and once more when the connection breaks under it.
+    pub(crate) async fn ask(&self, command: &Cmd) -> RedisResult<Value> {
+        match self.query(command).await {
+            Err(error) if is_broken(&error) => self.query(command).await,
+            answer => answer,
+        }
     }
 
     pub(crate) fn trouble(&self) -> Option<String> {

@@ -43,10 +43,10 @@ impl RedisDeadLetters {
             return Ok(false);
         }
         for name in instances(&self.shared, &self.group).await? {
-            let answer = self.shared.run(&REDRIVE, (&name, shard), |command| {
-                command.arg(number_in_shard).arg(what);
-            });
-            if number(&answer.await.map_err(|error| transient(what, error))?) == Some(1) {
+            let mut command = self.shared.command(&REDRIVE, (&name, shard));
+            command.arg(number_in_shard).arg(what);
+            let answer = REDRIVE.run(&self.shared.commands, &command).await;
+            if number(&answer.map_err(|error| transient(what, error))?) == Some(1) {
                 return Ok(true);
             }
         }
@@ -84,10 +84,10 @@ impl DeadLetters for RedisDeadLetters {
         for name in self.names().await? {
             for shard in 0..self.shared.shards.len() {
                 let from = after.map_or("-1".to_owned(), |after| first_after(after, shard));
-                let answer = self.shared.run(&LIST, (&name, shard), |command| {
-                    command.arg(&from).arg(limit.min(1000));
-                });
-                let answer = answer.await.map_err(|error| transient("listing dead letters", error))?;
+                let mut command = self.shared.command(&LIST, (&name, shard));
+                command.arg(&from).arg(limit.min(1000));
+                let answer = LIST.ask(&self.shared.commands, &command).await;
+                let answer = answer.map_err(|error| transient("listing dead letters", error))?;
                 letters.extend(
                     list(answer).unwrap_or_default().into_iter().filter_map(|one| self.letter(shard, one)),
                 );

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use redis::{Cmd, RedisResult, Script, ServerErrorKind, Value};
 
 use crate::connection::Line;
+use crate::error::is_broken;
 
 macro_rules! scripts {
     ($($(#[$doc:meta])* $name:ident = [$($file:literal),+];)*) => {
@@ -75,6 +76,14 @@ impl Lua {
                 line.query(command).await
             }
             _ => answer,
+        }
+    }
+
+    /// Runs a command that may be carried out twice, and once more when the connection breaks under it.
+    pub(crate) async fn ask(&self, line: &Line, command: &Cmd) -> RedisResult<Value> {
+        match self.run(line, command).await {
+            Err(error) if is_broken(&error) => self.run(line, command).await,
+            answer => answer,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use eventbus::{AnyEvent, Error, Result};
 use rand::RngExt as _;
-use redis::{Cmd, RedisResult, Value};
+use redis::Cmd;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -124,17 +124,11 @@ impl Shared {
         usize::from(number)
     }
 
-    /// Runs a script of a group in a shard, without a member.
-    pub(crate) async fn run(
-        &self,
-        lua: &Lua,
-        (group, shard): (&str, usize),
-        arguments: impl FnOnce(&mut Cmd),
-    ) -> RedisResult<Value> {
+    /// The command that runs a script of a group in a shard, without a member.
+    pub(crate) fn command(&self, lua: &Lua, (group, shard): (&str, usize)) -> Cmd {
         let mut command = lua.command(&self.shards[shard].group(group).0);
         command.arg(group);
-        arguments(&mut command);
-        lua.run(&self.commands, &command).await
+        command
     }
 
     /// Waits until memberships that ended in this process have ended on the server too.

@@ -103,11 +103,12 @@ impl RedisTransport {
         let shared = self.shared();
         let ephemeral = member.spec.ephemeral || member.spec.mode == Mode::Broadcast;
         let seen = shared.cursor(&member.group, shard);
-        let answer = member.run(&JOIN, shard, |command| {
+        let command = member.command(&JOIN, shard, |command| {
             command.arg(shared.config.lease.as_millis() as u64).arg(describe(&member.spec));
             command.arg(u8::from(ephemeral)).arg(start).arg(seen);
         });
-        let answer = answer.await.map_err(|error| transient("joining the group", error))?;
+        let answer = JOIN.ask(&shared.commands, &command).await;
+        let answer = answer.map_err(|error| transient("joining the group", error))?;
         let mut parts = list(answer).unwrap_or_default().into_iter().filter_map(bytes);
         match parts.next().as_deref() {
             Some(b"absent") => return Ok(false),
@@ -135,11 +136,11 @@ impl RedisTransport {
 pub(crate) async fn instances(shared: &Shared, group: &Group) -> Result<Vec<String>> {
     shared.settled().await;
     let log = &shared.shards[0].log;
-    let exists = shared.commands.query(redis::cmd("EXISTS").arg(log)).await;
+    let exists = shared.commands.ask(redis::cmd("EXISTS").arg(log)).await;
     let exists = exists.map_err(|error| transient("looking for groups", error))?;
     let mut names = Vec::new();
     if number(&exists) == Some(1) {
-        let groups = shared.commands.query(redis::cmd("XINFO").arg("GROUPS").arg(log)).await;
+        let groups = shared.commands.ask(redis::cmd("XINFO").arg("GROUPS").arg(log)).await;
         let groups = groups.map_err(|error| transient("looking for groups", error))?;
         let name = |group: Value| list(group)?.into_iter().nth(1).and_then(bytes);
         names.extend(list(groups).unwrap_or_default().into_iter().filter_map(name));
@@ -164,8 +165,8 @@ async fn agree(shared: &Shared) -> Result<()> {
     let key = &shared.shards[0].settings;
     let wrong = |error| transient("agreeing on the number of shards", error);
     let set = redis::cmd("HSETNX").arg(key).arg("shards").arg(shared.config.shards).to_owned();
-    shared.commands.query(&set).await.map_err(wrong)?;
-    let known = shared.commands.query(redis::cmd("HGET").arg(key).arg("shards")).await.map_err(wrong)?;
+    shared.commands.ask(&set).await.map_err(wrong)?;
+    let known = shared.commands.ask(redis::cmd("HGET").arg(key).arg("shards")).await.map_err(wrong)?;
     match number(&known) {
         Some(known) if known != i64::from(shared.config.shards) => Err(Error::new(
             ErrorKind::Conflict,
@@ -229,7 +230,7 @@ impl Transport for RedisTransport {
             .arg(delay.as_nanos().div_ceil(1_000_000) as u64)
             .arg(shared.config.scheduled);
         command.arg(ENVELOPE).arg(&parcel.envelope).arg(EVENT).arg(&parcel.event[..]);
-        let kept = SCHEDULE.run(&shared.commands, &command).await.map_err(uncertain)?;
+        let kept = SCHEDULE.ask(&shared.commands, &command).await.map_err(uncertain)?;
         shared.scheduled.notify_one();
         match number(&kept) {
             Some(1) => Ok(()),
@@ -276,7 +277,7 @@ impl Transport for RedisTransport {
         for name in self.instances(group).await? {
             shared.forget(&name);
             for shard in 0..shared.shards.len() {
-                let answer = shared.run(&FORGET, (&name, shard), |_| {}).await;
+                let answer = FORGET.ask(&shared.commands, &shared.command(&FORGET, (&name, shard))).await;
                 match number(&answer.map_err(|error| transient("forgetting the group", error))?) {
                     Some(-1) => {
                         return Err(Error::new(
@@ -298,7 +299,7 @@ impl Transport for RedisTransport {
         for name in self.instances(group).await? {
             let mut whole: Option<Backlog> = None;
             for shard in 0..shared.shards.len() {
-                let answer = shared.run(&BACKLOG, (&name, shard), |_| {}).await;
+                let answer = BACKLOG.ask(&shared.commands, &shared.command(&BACKLOG, (&name, shard))).await;
                 let answer = answer.map_err(|error| transient("counting the backlog", error))?;
                 let Some(one) = backlog(answer) else { continue };
                 // Every member joins every shard.

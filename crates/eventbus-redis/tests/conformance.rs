@@ -1,62 +1,69 @@
-//! The conformance suite on a real Redis.
+//! The conformance suite on a real Redis, through a proxy that breaks, with consumers in processes of their own.
 
-use std::process::{Child, Command};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use eventbus::conformance::{Harness, Pace};
+use eventbus::conformance::{AppendOnly, Child, Faults, FaultyServer, Harness, Redis, matrix};
 use eventbus::transport::Transport;
 use eventbus_redis::{RedisConfig, RedisTransport};
 
-#[derive(Debug)]
-struct Redis {
-    port: u16,
-    child: Mutex<Child>,
+/// One private server, made anew for every case.
+#[derive(Debug, Default)]
+struct OnRedis {
+    server: OnceLock<FaultyServer<Redis>>,
+    /// What comes after the `?` of the URL.
+    options: &'static str,
 }
-impl Redis {
-    fn new() -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new("redis-server")
-            .args([
-                "--port",
-                &port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--dir",
-                "/tmp",
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-            ])
-            .stdout(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Self { port, child: Mutex::new(child) }
+
+impl OnRedis {
+    fn url(&self) -> String {
+        let server = self.server.get().expect("it was started");
+        format!("{}?lease=2s&response_timeout=2s{}", server.url(), self.options)
     }
 }
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let mut c = self.child.lock().unwrap();
-        c.kill().unwrap();
-        c.wait().unwrap();
-    }
+
+async fn connect(url: String) -> eventbus::Result<Arc<dyn Transport>> {
+    Ok(Arc::new(RedisTransport::connect(RedisConfig::parse(&url)?).await?))
 }
 
 #[async_trait]
-impl Harness for Redis {
-    async fn connect(&self) -> eventbus::Result<Arc<dyn Transport>> {
-        let config =
-            RedisConfig::new(format!("redis://127.0.0.1:{}", self.port)).lease(Duration::from_secs(2));
-        Ok(Arc::new(RedisTransport::connect(config).await?))
+impl Harness for OnRedis {
+    async fn start(&self) {
+        let server = FaultyServer::start(Redis::new().append_only(AppendOnly::Always)).await;
+        self.server.set(server.expect("Redis starts")).expect("it is started once");
     }
-    fn pace(&self) -> Pace {
-        Pace::default()
+
+    async fn connect(&self) -> eventbus::Result<Arc<dyn Transport>> {
+        connect(self.url()).await
+    }
+
+    fn faults(&self) -> Option<&dyn Faults> {
+        self.server.get().map(|server| server as &dyn Faults)
+    }
+
+    fn child(&self) -> Option<Child> {
+        Some(Child::new("conformance_child", self.url()))
     }
 }
 
-eventbus::conformance!(Redis::new());
+eventbus::conformance!(OnRedis::default());
+eventbus::conformance_child!(connect);
+
+/// Set `WRITE_CAPABILITIES=1` to write the table instead.
+#[tokio::test]
+async fn the_written_table_is_what_the_code_says() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/CAPABILITIES.md");
+    let table = matrix(&OnRedis::default()).await.expect("Redis answers");
+    let text = format!("{HEAD}\n{table}");
+    if std::env::var_os("WRITE_CAPABILITIES").is_some() {
+        std::fs::write(file, &text).expect("the file can be written");
+    }
+    let written = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(written == text, "CAPABILITIES.md is not what the code says; write it with WRITE_CAPABILITIES=1");
+}
+
+const HEAD: &str = "# What the Redis transport can do
+
+Written by `tests/conformance.rs` from the code; not edited by hand. Each case is a test of the conformance suite. The
+server of the tests runs with `appendonly yes` and `appendfsync always`; durability is what the server is set to.
+";

@@ -29,8 +29,19 @@ pub trait Faults: Debug + Send + Sync {
     /// Passes no more than this on per second, until [`resume`](Self::resume).
     async fn throttle(&self, bytes: NonZeroU64);
 
-    /// Ends [`half_open`](Self::half_open), [`stall`](Self::stall) and [`throttle`](Self::throttle).
+    /// Stops the server where it stands, as `SIGSTOP` does, until [`resume`](Self::resume).
+    async fn stop(&self) {
+        unreachable!("this harness does not list `Fault::Stop`")
+    }
+
+    /// Ends [`half_open`](Self::half_open), [`stall`](Self::stall), [`throttle`](Self::throttle) and
+    /// [`stop`](Self::stop). A connection that has lost bytes is reset, as by a peer that does not know it any more.
     async fn resume(&self);
+
+    /// Removes everything the server holds in an instant, while it goes on running: events, groups, what was taken.
+    async fn vanish(&self) {
+        unreachable!("this harness does not list `Fault::Vanish`")
+    }
 }
 
 /// A kind of fault.
@@ -47,6 +58,10 @@ pub enum Fault {
     Stall,
     /// [`Faults::throttle`].
     Throttle,
+    /// [`Faults::stop`].
+    Stop,
+    /// [`Faults::vanish`].
+    Vanish,
 }
 
 impl fmt::Display for Fault {
@@ -57,6 +72,8 @@ impl fmt::Display for Fault {
             Self::HalfOpen => "half-open",
             Self::Stall => "stall",
             Self::Throttle => "throttle",
+            Self::Stop => "stop",
+            Self::Vanish => "vanish",
         })
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::child::Child;
 use super::faults::Faults;
 use crate::error::Result;
 use crate::transport::Transport;
@@ -45,6 +46,13 @@ pub trait Harness: Debug + Send + Sync + 'static {
 
     /// The faults this harness can inflict; cases that need others are skipped.
     fn faults(&self) -> Option<&dyn Faults> {
+        None
+    }
+
+    /// How to start a consumer of this server as a process of its own; cases about processes are skipped without.
+    ///
+    /// Its test is one line, see [`conformance_child!`](crate::conformance_child).
+    fn child(&self) -> Option<Child> {
         None
     }
 

@@ -42,6 +42,9 @@ enum Need {
     HalfOpen,
     Stall,
     Throttle,
+    Stop,
+    Vanish,
+    Process,
 }
 
 macro_rules! table {
@@ -240,6 +243,14 @@ macro_rules! conformance_cases {
                 a_half_open_connection_is_noticed [HalfOpen];
                 a_stalled_connection_goes_on_where_it_stood [Stall];
                 a_slow_network_takes_no_lease_away [Throttle];
+                a_server_that_stands_still_goes_on_where_it_stood [Stop];
+                what_vanished_from_a_server_is_set_up_again [Vanish];
+            }
+            processes {
+                what_a_killed_process_held_goes_to_a_peer [Process];
+                processes_killed_in_mid_stream_lose_nothing [Process];
+                order_per_key_survives_a_killed_process [Process KeyOrder];
+                a_process_that_stood_still_hurts_only_what_it_held [Process KeyOrder];
             }
         }
     };
@@ -282,6 +293,9 @@ impl Need {
             Self::HalfOpen => fault(Fault::HalfOpen),
             Self::Stall => fault(Fault::Stall),
             Self::Throttle => fault(Fault::Throttle),
+            Self::Stop => fault(Fault::Stop),
+            Self::Vanish => fault(Fault::Vanish),
+            Self::Process => (harness.child().is_some(), "a process of its own".to_owned()),
         };
         (!is_there).then_some(name)
     }
@@ -293,7 +307,10 @@ impl Need {
 ///
 /// # Panics
 /// When the promise is broken, when there is no such case, and when the case hangs.
-#[expect(clippy::print_stdout, reason = "a test's output: the seed of a failure, the reason of a skip")]
+#[expect(
+    clippy::print_stdout,
+    reason = "a test's output: the seed of a failure, the reason of a skip, the figures"
+)]
 pub async fn run(harness: Arc<dyn Harness>, title: &str, folder: Option<&str>) {
     let case = CASES.iter().find(|case| case.title() == title).expect("the title is one of the list");
     harness.start().await;
@@ -309,6 +326,7 @@ pub async fn run(harness: Arc<dyn Harness>, title: &str, folder: Option<&str>) {
     let stage = Stage::new(Arc::clone(&harness), seed);
     let longest = stage.pace.longest;
     let ended = timeout(longest, (case.run)(&stage)).await;
+    println!("{title}: {}", stage.ledger.summary());
     assert!(ended.is_ok(), "{title} has not ended after {longest:?}");
     harness.stop().await;
     record(folder, &capabilities, case, "passed");

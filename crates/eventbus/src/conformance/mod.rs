@@ -24,33 +24,48 @@
 //!
 //! It becomes one test per case, so that the test runner shows the names. A case whose capability is missing says so
 //! and is skipped; what ran is appended to a matrix (see [`matrix`]). A failed case prints its seed: run it again with
-//! `CONFORMANCE_SEED`.
+//! `CONFORMANCE_SEED`. `CONFORMANCE_LONG=1` gives cases about kills their long form, and more time to all of them.
+//!
+//! Cases about outages need [`Harness::faults`], for which [`FaultyServer`] is ready-made, and [`Harness::child`].
+//! Both need a Unix; the servers are killed with the test on Linux only, by `setpriv` of util-linux.
 //!
 //! | file | what it is |
 //! |---|---|
 //! | `harness` | what the author of a transport implements |
 //! | `faults` | what a harness can break, where it can |
+//! | `server/*`, `proxy`, `process` | a private server with every fault, ready to be returned by a harness |
+//! | `child/*` | consumers in processes of their own, to be killed and stopped |
 //! | `ledger` | the book of every event and every handling, with the invariants |
 //! | `stage`, `member`, `puppet`, `sample` | what cases are written with |
 //! | `list` | the list of cases: one row per case |
 //! | `cases/*` | the cases, a file per theme |
 
 mod cases;
+mod child;
 mod faults;
 mod harness;
 mod ledger;
 mod list;
 mod matrix;
 mod member;
+mod process;
+mod proxy;
 mod puppet;
 mod sample;
+mod server;
 mod stage;
 
+#[doc(hidden)]
+pub use child::run as run_child;
+pub use child::{Child, ChildProcess, Consumer, Work, consume};
 pub use faults::{Fault, Faults};
 pub use harness::{Harness, Pace};
-pub use ledger::{Bounds, Breach, End, Handling, Invariant, Ledger};
+pub use ledger::{Bounds, Breach, End, Handling, Invariant, Ledger, Summary};
 pub use list::{CASES, Case, run};
 pub use matrix::matrix;
+pub use process::Process;
+pub use proxy::Proxy;
+pub use server::{AppendOnly, Broker, FaultyServer, Place, Redis, RedisServer, Reply, Server};
 
 /// Makes one `#[tokio::test]` per case of the suite; the argument is an expression that makes a [`Harness`].
 ///

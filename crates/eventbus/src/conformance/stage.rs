@@ -8,13 +8,15 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio::time::{Instant, sleep};
 
+use super::child::{ChildProcess, Consumer};
 use super::harness::{Harness, Pace};
 use super::ledger::{End, Handling, Ledger};
 use super::member::Member;
 use super::puppet::Puppet;
 use super::sample::Payment;
-use crate::bus::{BusConfig, EventBus};
+use crate::bus::{BatchError, BusConfig, EventBus};
 use crate::engine::{Context, HandlerError, HandlerResult};
+use crate::error::Result;
 use crate::event::{AnyEvent, EventBuilder, Filter, IntoEvent as _};
 use crate::transport::{
     Backlog, Group, Mode, Order, Publishing, Start, SubscriptionSpec, Transport, WhenFull,
@@ -26,6 +28,8 @@ pub(super) struct Stage {
     pub(super) ledger: Ledger,
     pub(super) pace: Pace,
     pub(super) seed: u64,
+    /// Whether cases that have one take their long form: `CONFORMANCE_LONG=1`.
+    pub(super) long: bool,
     numbers: AtomicU64,
     random: AtomicU64,
 }
@@ -53,9 +57,12 @@ pub(super) enum Act {
 
 impl Stage {
     pub(super) fn new(harness: Arc<dyn Harness>, seed: u64) -> Self {
-        let pace = harness.pace();
+        let (mut pace, long) = (harness.pace(), long());
+        if long {
+            (pace.patience, pace.longest) = (pace.patience * 10, pace.longest.max(LONGEST));
+        }
         let (numbers, random) = (AtomicU64::new(0), AtomicU64::new(seed));
-        Self { harness, ledger: Ledger::new(seed), pace, seed, numbers, random }
+        Self { harness, ledger: Ledger::new(seed), pace, seed, long, numbers, random }
     }
 
     /// This many units of time.
@@ -79,6 +86,12 @@ impl Stage {
         (EventBus::new(Arc::new(puppet.clone()), BusConfig::new()), puppet)
     }
 
+    /// Starts a consumer as a process of its own; its member has this name.
+    pub(super) async fn child(&self, consumer: &Consumer, name: &str) -> ChildProcess {
+        let child = self.harness.child().expect("the case needs a process of its own");
+        child.start(consumer, (&self.ledger, name)).await.expect("the child starts")
+    }
+
     /// A fresh event of this key.
     pub(super) fn payment(&self, key: &str) -> AnyEvent {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
@@ -100,6 +113,39 @@ impl Stage {
             self.ledger.published(event, &outcome);
             outcome.expect("the event is stored");
         }
+    }
+
+    /// Publishes events in batches of this size, each event again with the same id until it is stored, through whatever
+    /// happens. A batch of one key would lose its order, so a batch is no larger than there are keys.
+    pub(super) async fn insist(&self, bus: &EventBus, events: &[AnyEvent], batch: usize) {
+        for batch in events.chunks(batch.max(1)) {
+            let mut left = batch.to_vec();
+            loop {
+                left.iter().for_each(|event| self.ledger.publishing(event));
+                let outcome = bus.publish_all(left.clone()).await;
+                let told = outcome.as_ref().err().map(BatchError::outcomes);
+                left = self.unstored(&left, told);
+                if left.is_empty() {
+                    break;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+
+    /// Writes the outcomes of a batch down, all stored when none are told, and returns what has to be published again.
+    fn unstored(&self, batch: &[AnyEvent], told: Option<&[Result<()>]>) -> Vec<AnyEvent> {
+        let mut left = Vec::new();
+        for (index, event) in batch.iter().enumerate() {
+            // A batch that was refused whole has one outcome.
+            let outcome = told.and_then(|told| told.get(index).or(told.first())).unwrap_or(&Ok(()));
+            self.ledger.published(event, outcome);
+            if let Err(error) = outcome {
+                assert!(error.is_transient(), "an outage is transient: {error:?}");
+                left.push(event.clone());
+            }
+        }
+        left
     }
 
     /// Publishes without a bus.
@@ -218,6 +264,13 @@ impl Stage {
         word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (word ^ (word >> 31)) % end
     }
+}
+
+/// How long a case may take in its long form.
+const LONGEST: Duration = Duration::from_secs(6 * 3600);
+
+fn long() -> bool {
+    std::env::var_os("CONFORMANCE_LONG").is_some_and(|long| long == "1")
 }
 
 /// Does what a script says.

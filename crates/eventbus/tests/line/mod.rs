@@ -1,7 +1,7 @@
 //! A server behind a line that breaks: the local transport plays the server, and outlives its clients' connections.
 
 use std::num::{NonZeroU32, NonZeroU64};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,9 +20,12 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) struct Line {
-    server: LocalTransport,
+    server: Server,
     state: watch::Sender<State>,
 }
+
+/// What is reached at the other end at the moment.
+type Server = Arc<Mutex<LocalTransport>>;
 
 #[derive(Debug, Clone, Copy)]
 struct State {
@@ -35,7 +38,7 @@ struct State {
 
 impl Line {
     pub(crate) fn new() -> Self {
-        let server = LocalTransport::new(LocalConfig::new()).expect("the bounds are above 0");
+        let server = Arc::new(Mutex::new(empty()));
         let state = State { up: true, passes: true, connection: 0, delay: Duration::ZERO };
         Self { server, state: watch::Sender::new(state) }
     }
@@ -45,6 +48,10 @@ impl Line {
     }
 }
 
+fn empty() -> LocalTransport {
+    LocalTransport::new(LocalConfig::new()).expect("the bounds are above 0")
+}
+
 #[async_trait]
 impl Harness for Line {
     async fn start(&self) {
@@ -52,7 +59,7 @@ impl Harness for Line {
     }
 
     async fn connect(&self) -> Result<Arc<dyn Transport>> {
-        Ok(Arc::new(Client { server: self.server.clone(), state: self.state.subscribe() }))
+        Ok(Arc::new(Client { server: Arc::clone(&self.server), state: self.state.subscribe() }))
     }
 
     fn faults(&self) -> Option<&dyn Faults> {
@@ -67,7 +74,7 @@ impl Harness for Line {
 #[async_trait]
 impl Faults for Line {
     fn can(&self) -> &[Fault] {
-        &[Fault::Kill, Fault::Cut, Fault::HalfOpen, Fault::Stall, Fault::Throttle]
+        &[Fault::Kill, Fault::Cut, Fault::HalfOpen, Fault::Stall, Fault::Throttle, Fault::Stop, Fault::Vanish]
     }
 
     async fn kill(&self) {
@@ -96,6 +103,15 @@ impl Faults for Line {
         self.set(|state| state.delay = Duration::from_secs_f64(600.0 / bytes.get() as f64));
     }
 
+    async fn stop(&self) {
+        self.set(|state| state.passes = false);
+    }
+
+    async fn vanish(&self) {
+        let full = std::mem::replace(&mut *self.server.lock().expect("nobody panicked with it"), empty());
+        full.close().await.expect("it closes");
+    }
+
     async fn resume(&self) {
         self.set(|state| (state.passes, state.delay) = (true, Duration::ZERO));
     }
@@ -103,8 +119,14 @@ impl Faults for Line {
 
 #[derive(Debug)]
 struct Client {
-    server: LocalTransport,
+    server: Server,
     state: watch::Receiver<State>,
+}
+
+impl Client {
+    fn server(&self) -> LocalTransport {
+        self.server.lock().expect("nobody panicked with it").clone()
+    }
 }
 
 /// Waits until the line passes something on, or says that it does not.
@@ -129,7 +151,7 @@ fn not_sent(why: &'static str) -> Error {
 #[async_trait]
 impl Transport for Client {
     fn capabilities(&self) -> Capabilities {
-        let mut can = self.server.capabilities();
+        let mut can = self.server().capabilities();
         (can.transport, can.durability) = ("line", Durability::Disk);
         can
     }
@@ -137,7 +159,7 @@ impl Transport for Client {
     async fn publish(&self, batch: &[AnyEvent], publishing: Publishing) -> Vec<Result<()>> {
         let passed = timeout_at(Instant::now() + publishing.deadline, pass(&self.state)).await;
         match passed.unwrap_or_else(|_| Err(not_sent("the deadline passed"))) {
-            Ok(()) => self.server.publish(batch, publishing).await,
+            Ok(()) => self.server().publish(batch, publishing).await,
             Err(error) => batch.iter().map(|_| Err(Error::new(error.kind(), error.to_string()))).collect(),
         }
     }
@@ -145,7 +167,7 @@ impl Transport for Client {
     async fn open(&self, subscription: &SubscriptionSpec) -> Result<Membership> {
         pass(&self.state).await?;
         let connection = self.state.borrow().connection;
-        let Membership { reader, settler } = self.server.open(subscription).await?;
+        let Membership { reader, settler } = self.server().open(subscription).await?;
         let reader = Box::new(Incoming { reader: Some(reader), state: self.state.clone(), connection });
         Ok(Membership {
             reader,
@@ -154,27 +176,27 @@ impl Transport for Client {
     }
 
     async fn schedule(&self, event: &AnyEvent, delay: Duration) -> Result<()> {
-        self.server.schedule(event, delay).await
+        self.server().schedule(event, delay).await
     }
 
     async fn cancel(&self, id: &EventId) -> Result<bool> {
-        self.server.cancel(id).await
+        self.server().cancel(id).await
     }
 
     async fn forget(&self, group: &Group) -> Result<bool> {
-        self.server.forget(group).await
+        self.server().forget(group).await
     }
 
     async fn backlog(&self, group: &Group) -> Result<Option<Backlog>> {
-        self.server.backlog(group).await
+        self.server().backlog(group).await
     }
 
     fn troubles(&self) -> Vec<String> {
-        self.server.troubles()
+        self.server().troubles()
     }
 
     fn dead_letters(&self, group: &Group) -> Arc<dyn DeadLetters> {
-        self.server.dead_letters(group)
+        self.server().dead_letters(group)
     }
 
     async fn close(&self) -> Result<()> {

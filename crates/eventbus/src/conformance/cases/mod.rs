@@ -10,6 +10,7 @@ pub(super) mod idempotency;
 pub(super) mod order;
 pub(super) mod outages;
 pub(super) mod overflow;
+pub(super) mod processes;
 pub(super) mod publish;
 pub(super) mod refusal;
 pub(super) mod replay;

@@ -13,24 +13,26 @@ use crate::{BusConfig, ErrorKind, EventBus, Retry};
 /// How soon work must go on once the server is up.
 const RECOVERY: Duration = Duration::from_secs(5);
 
+/// How many times a second a subscription may be set up again.
+const REOPENINGS: f64 = 5.0;
+
 fn faults(stage: &Stage) -> &dyn Faults {
     stage.harness.faults().expect("the case needs faults")
 }
 
-/// Publishes events, each again with the same id until it is stored, through whatever happens.
+/// Publishes events one by one, each again with the same id until it is stored.
 async fn insist(stage: &Stage, bus: &EventBus, events: Vec<AnyEvent>) {
-    for event in events {
-        loop {
-            stage.ledger.publishing(&event);
-            let outcome = bus.publish(&event).await;
-            stage.ledger.published(&event, &outcome);
-            match outcome {
-                Ok(_) => break,
-                Err(error) => assert!(error.is_transient(), "an outage is transient: {error:?}"),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
+    stage.insist(bus, &events, 1).await;
+}
+
+/// Work goes on in time: something published now, or before, is handled.
+async fn recovers(stage: &Stage, publisher: &EventBus) {
+    let (up, before) = (Instant::now(), stage.ledger.ended("g", End::Acked));
+    insist(stage, publisher, vec![stage.payment("after")]).await;
+    stage.until("work goes on", || stage.ledger.ended("g", End::Acked) > before).await;
+    let took = up.elapsed();
+    stage.ledger.recovered(took);
+    assert!(took <= RECOVERY, "it took {took:?}");
 }
 
 /// What a number of cuts may repeat.
@@ -43,27 +45,24 @@ pub(crate) async fn ten_kills_in_mid_stream_lose_nothing_confirmed(stage: &Stage
     let (publisher, consumer) = (stage.bus().await, stage.bus().await);
     let handler = stage.handler(("g", "m"), |_, _| Act::Ack);
     consumer.subscribe("g").on(handler).start().await.expect("it starts");
+    let (kills, each) = if stage.long { (50, 2500) } else { (10, 100) };
     let publishing = async {
-        for event in stage.payments(20, 100) {
+        for event in stage.payments(20, each) {
             insist(stage, &publisher, vec![event]).await;
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
     let killing = async {
-        for _ in 0..10 {
+        for _ in 0..kills {
             tokio::time::sleep(Duration::from_millis(100 + stage.random(200))).await;
             faults(stage).kill().await;
-            let before = stage.ledger.ended("g", End::Acked);
             faults(stage).restart().await;
-            let up = Instant::now();
-            insist(stage, &publisher, vec![stage.payment("after")]).await;
-            stage.until("work goes on", || stage.ledger.ended("g", End::Acked) > before).await;
-            assert!(up.elapsed() <= RECOVERY, "it took {:?}", up.elapsed());
+            recovers(stage, &publisher).await;
         }
     };
     tokio::join!(publishing, killing);
     stage.settled(&consumer, "g").await;
-    stage.ledger.check(&cuts(stage, 10));
+    stage.ledger.check(&cuts(stage, kills));
 }
 
 pub(crate) async fn publishing_in_an_outage_ends_at_its_deadline(stage: &Stage) {
@@ -146,4 +145,47 @@ pub(crate) async fn a_slow_network_takes_no_lease_away(stage: &Stage) {
     stage.settled(&bus, "g").await;
     faults(stage).resume().await;
     stage.ledger.check(&Bounds::strict());
+}
+
+pub(crate) async fn a_server_that_stands_still_goes_on_where_it_stood(stage: &Stage) {
+    let (publisher, consumer) = (stage.bus().await, stage.bus().await);
+    let handler = stage.handler(("g", "m"), |_, _| Act::Slow(Duration::from_millis(5)));
+    consumer.subscribe("g").on(handler).start().await.expect("it starts");
+    let publishing = insist(stage, &publisher, stage.payments(10, 20));
+    let stopping = async {
+        stage.until("work is under way", || stage.ledger.ended("g", End::Acked) > 0).await;
+        faults(stage).stop().await;
+        tokio::time::sleep(stage.units(15)).await;
+        faults(stage).resume().await;
+        recovers(stage, &publisher).await;
+    };
+    tokio::join!(publishing, stopping);
+    stage.settled(&consumer, "g").await;
+    stage.ledger.check(&cuts(stage, 1));
+}
+
+pub(crate) async fn what_vanished_from_a_server_is_set_up_again(stage: &Stage) {
+    let (publisher, consumer) = (stage.bus().await, stage.bus().await);
+    let handler = stage.handler(("g", "m"), |_, _| Act::Ack);
+    let running = consumer.subscribe("g").on(handler).start().await.expect("it starts");
+    insist(stage, &publisher, stage.payments(5, 10)).await;
+    stage.settled(&consumer, "g").await;
+    faults(stage).vanish().await;
+    let (since, before) = (Instant::now(), stage.ledger.ended("g", End::Acked));
+    // What is published before the group is there again goes with it.
+    while stage.ledger.ended("g", End::Acked) == before {
+        assert!(since.elapsed() <= stage.pace.patience, "nothing has come since: {:?}", running.health());
+        insist(stage, &publisher, vec![stage.payment("after")]).await;
+        tokio::time::sleep(stage.units(1)).await;
+    }
+    assert!(running.health().reopened > 0, "trouble is told: {:?}", running.health());
+    stage.silence().await;
+    let (again, seconds) = (running.health().reopened, since.elapsed().as_secs_f64());
+    assert!(again as f64 <= 1.0 + seconds * REOPENINGS, "it was set up {again} times in {seconds} s");
+    let events = stage.payments(5, 10);
+    insist(stage, &publisher, events.clone()).await;
+    stage.settled(&consumer, "g").await;
+    let acked = stage.ledger.acked("g");
+    assert!(events.iter().all(|event| acked.contains(event.id())), "nothing is lost any more");
+    stage.ledger.check(&Bounds::strict().unfinished());
 }

@@ -1,6 +1,6 @@
 //! The invariants, as pure functions over a book.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::report::{Breach, Invariant};
 use super::{Book, Bounds, End, Entry, Outcome, Wanted, What};
@@ -222,8 +222,10 @@ fn count_attempts(all: &[&What]) -> Result<usize, String> {
 struct Keys<'a> {
     then: OnDeadLetter,
     /// The events of each key that are not over, in order.
-    open: HashMap<&'a str, Vec<&'a EventId>>,
+    open: HashMap<&'a str, VecDeque<&'a EventId>>,
     key_of: HashMap<&'a EventId, &'a str>,
+    /// Events that were published more than once.
+    repeated: HashSet<&'a EventId>,
     /// What is being handled of each key.
     running: HashMap<&'a str, u64>,
     seen: HashSet<&'a EventId>,
@@ -235,6 +237,7 @@ impl<'a> Keys<'a> {
             then,
             open: HashMap::new(),
             key_of: HashMap::new(),
+            repeated: HashSet::new(),
             running: HashMap::new(),
             seen: HashSet::new(),
         }
@@ -242,8 +245,10 @@ impl<'a> Keys<'a> {
 
     fn due(&mut self, event: &'a AnyEvent) {
         let Some(key) = event.key() else { return };
-        self.key_of.insert(event.id(), key.as_str());
-        self.open.entry(key.as_str()).or_default().push(event.id());
+        if self.key_of.insert(event.id(), key.as_str()).is_some() {
+            self.repeated.insert(event.id());
+        }
+        self.open.entry(key.as_str()).or_default().push_back(event.id());
     }
 
     fn turn(&mut self, event: &'a EventId, what: &What) -> Result<(), String> {
@@ -260,7 +265,12 @@ impl<'a> Keys<'a> {
             _ => false,
         };
         if over && let Some(open) = self.open.get_mut(key) {
-            open.retain(|other| *other != event);
+            // Mostly it is the first one of its key, and keys may have many.
+            if open.front() == Some(&event) && !self.repeated.contains(event) {
+                open.pop_front();
+            } else {
+                open.retain(|other| *other != event);
+            }
         }
         Ok(())
     }
@@ -268,7 +278,7 @@ impl<'a> Keys<'a> {
     fn start(&mut self, key: &'a str, event: &'a EventId, handling: u64) -> Result<(), String> {
         let overlaps = self.running.insert(key, handling).is_some();
         let first = self.seen.insert(event);
-        let before = self.open.get(key).and_then(|open| open.first());
+        let before = self.open.get(key).and_then(|open| open.front());
         match before {
             _ if overlaps => Err(format!("another message of key {key:?} was still being handled")),
             Some(before) if first && *before != event => {

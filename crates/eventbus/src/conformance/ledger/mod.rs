@@ -2,14 +2,18 @@
 //!
 //! Nothing is de-duplicated before it is compared: a repetition is an entry of its own, and is counted.
 
+mod elsewhere;
 mod invariants;
 mod report;
+mod seen;
+mod summary;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -17,7 +21,10 @@ use crate::engine::OnDeadLetter;
 use crate::error::{ErrorKind, Result};
 use crate::event::{AnyEvent, EventId, Filter};
 
+pub(super) use elsewhere::Elsewhere;
 pub use report::{Breach, Invariant};
+pub(super) use seen::Seen;
+pub use summary::Summary;
 
 /// The book of everything that happened to the events of a case. Clones write the same book.
 #[derive(Clone)]
@@ -64,16 +71,28 @@ struct Book {
     since: Instant,
     groups: BTreeMap<String, Wanted>,
     published: Vec<Publication>,
+    /// In the order of time.
     log: Vec<Entry>,
+    /// How many handlings have started and ended in each group, so that waiting for a number is cheap.
+    counts: BTreeMap<String, Counts>,
     handlings: u64,
     /// Handlings that have not ended.
     open: BTreeMap<u64, Open>,
+    /// The longest time until work went on after an outage.
+    recovery: Duration,
+}
+
+#[derive(Default)]
+struct Counts {
+    started: usize,
+    ended: [usize; 5],
 }
 
 struct Open {
     group: String,
     member: String,
     event: EventId,
+    since: Instant,
 }
 
 /// What a group wants: what its filters match of everything published from a point on.
@@ -162,8 +181,10 @@ impl Ledger {
             groups: BTreeMap::new(),
             published: Vec::new(),
             log: Vec::new(),
+            counts: BTreeMap::new(),
             handlings: 0,
             open: BTreeMap::new(),
+            recovery: Duration::ZERO,
         })))
     }
 
@@ -204,19 +225,16 @@ impl Ledger {
         let mut book = self.book();
         book.handlings += 1;
         let handling = book.handlings;
-        let open = Open { group: group.to_owned(), member: member.to_owned(), event: event.id().clone() };
+        let (event, since) = (event.id(), Instant::now());
+        let open = Open { group: group.to_owned(), member: member.to_owned(), event: event.clone(), since };
         book.open.insert(handling, open);
-        book.write(group, event.id(), What::Started { handling, member: member.to_owned(), attempt });
+        book.write(group, event, What::Started { handling, member: member.to_owned(), attempt });
         Handling { ledger: self.clone(), number: handling, open: true }
     }
 
     /// Everything a member was handling is cut off now.
     pub fn crash(&self, group: &str, member: &str) {
-        let mut book = self.book();
-        let of = |open: &Open| open.group == group && open.member == member;
-        let cut: Vec<u64> =
-            book.open.iter().filter(|(_, open)| of(open)).map(|(handling, _)| *handling).collect();
-        cut.into_iter().for_each(|handling| book.end(handling, End::Cut));
+        self.book().crash_at(Instant::now(), group, member);
     }
 
     /// A settlement that ends a message was applied: nothing may be heard of the message any more.
@@ -243,16 +261,12 @@ impl Ledger {
 
     /// How many handlings in a group have ended like this.
     pub fn ended(&self, group: &str, with: End) -> usize {
-        let ended = |entry: &&Entry| {
-            entry.group == group && matches!(entry.what, What::Ended { end, .. } if end == with)
-        };
-        self.book().log.iter().filter(ended).count()
+        self.book().counts.get(group).map_or(0, |counts| counts.ended[with as usize])
     }
 
     /// How many handlings in a group have started.
     pub fn started(&self, group: &str) -> usize {
-        let started = |entry: &&Entry| entry.group == group && matches!(entry.what, What::Started { .. });
-        self.book().log.iter().filter(started).count()
+        self.book().counts.get(group).map_or(0, |counts| counts.started)
     }
 
     /// How many events a group was told were dropped.
@@ -298,14 +312,43 @@ impl Ledger {
 
 impl Book {
     fn write(&mut self, group: &str, event: &EventId, what: What) {
-        self.log.push(Entry { group: group.to_owned(), event: event.clone(), at: Instant::now(), what });
+        self.write_at(Instant::now(), (group, event), what);
+    }
+
+    /// Writes what happened at this time to where it belongs, which is near the end.
+    fn write_at(&mut self, at: Instant, (group, event): (&str, &EventId), what: What) {
+        if !self.counts.contains_key(group) {
+            self.counts.insert(group.to_owned(), Counts::default());
+        }
+        if let Some(counts) = self.counts.get_mut(group) {
+            match what {
+                What::Started { .. } => counts.started += 1,
+                What::Ended { end, .. } => counts.ended[end as usize] += 1,
+                _ => {}
+            }
+        }
+        let place = self.log.iter().rposition(|entry| entry.at <= at).map_or(0, |before| before + 1);
+        self.log.insert(place, Entry { group: group.to_owned(), event: event.clone(), at, what });
     }
 
     /// Ends a handling; one that has ended stays as it is.
     fn end(&mut self, handling: u64, end: End) {
+        self.end_at(Instant::now(), handling, end);
+    }
+
+    fn end_at(&mut self, at: Instant, handling: u64, end: End) {
         if let Some(open) = self.open.remove(&handling) {
-            self.write(&open.group, &open.event, What::Ended { handling, end });
+            self.write_at(at, (&open.group, &open.event), What::Ended { handling, end });
         }
+    }
+
+    /// Ends what a member was handling at this time, or began while it was being lost.
+    fn crash_at(&mut self, at: Instant, group: &str, member: &str) {
+        let of = |open: &Open| open.group == group && open.member == member;
+        let cut =
+            self.open.iter().filter(|(_, open)| of(open)).map(|(handling, open)| (*handling, open.since));
+        let cut: Vec<(u64, Instant)> = cut.collect();
+        cut.into_iter().for_each(|(handling, since)| self.end_at(at.max(since), handling, End::Cut));
     }
 
     fn told(&self, group: &str) -> u64 {

@@ -1,0 +1,77 @@
+//! Where a server is: its port and its folder.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use rand::RngExt as _;
+use tempfile::TempDir;
+
+/// The port and the folder of a server; the folder is removed with it.
+#[derive(Debug)]
+pub struct Place {
+    port: u16,
+    folder: TempDir,
+}
+
+/// Ports that systems give to nobody by themselves, so that a server that is down finds its port free again.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
+/// How many lines of a log are told.
+const TOLD: usize = 30;
+
+impl Place {
+    /// A free port and an empty folder.
+    pub(super) fn new() -> io::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("eventbus-").tempdir()?;
+        Ok(Self { port: free_port()?, folder })
+    }
+
+    /// The port on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The file that takes what the server prints, and its log where it can be told so.
+    pub fn log(&self) -> PathBuf {
+        self.folder().join("log")
+    }
+
+    /// Tells whether nobody listens on the port.
+    pub(super) fn is_free(&self) -> bool {
+        is_free(self.port)
+    }
+
+    pub(super) fn output(&self) -> io::Result<File> {
+        OpenOptions::new().create(true).append(true).open(self.log())
+    }
+
+    /// Says what is wrong with a server, with the end of its log.
+    pub(super) fn told(&self, what: &str, program: &str) -> String {
+        let log = fs::read(self.log()).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        let last = &lines[lines.len().saturating_sub(TOLD)..];
+        format!("`{program}` on port {} {what}; its log ends with\n{}", self.port, last.join("\n"))
+    }
+}
+
+/// A port on loopback that nobody listens on.
+///
+/// # Errors
+/// When none is found.
+pub(super) fn free_port() -> io::Result<u16> {
+    let mut random = rand::rng();
+    let found = (0..1000).map(|_| random.random_range(PORTS)).find(|port| is_free(*port));
+    found.ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no port is free"))
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
