@@ -41,6 +41,10 @@ impl Dialler {
     pub(crate) fn new(config: &RedisConfig) -> Result<Self> {
         let url = Url::parse(&config.url).map_err(|error| invalid(&format!("cannot be read: {error}")))?;
         let certificates = certificates(config)?;
+        if url.scheme().starts_with("rediss") {
+            // Taken unless the program has chosen one; without any, the TLS library would not know which.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
         let target = match url.scheme() {
             "redis-sentinel" | "rediss-sentinel" => {
                 Target::Sentinel(tokio::sync::Mutex::new(sentinel(&url, &config.nodes, certificates)?))

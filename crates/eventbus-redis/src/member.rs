@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -65,8 +65,6 @@ pub(crate) struct Member {
     pub(crate) shards: Vec<Shard>,
     flights: Mutex<HashMap<u64, Flight>>,
     tokens: AtomicU64,
-    /// How many shards are this member's part.
-    share: AtomicUsize,
     stopped: AtomicBool,
     gone: AtomicBool,
     vanished: AtomicBool,
@@ -98,6 +96,8 @@ pub(crate) struct Shard {
 pub(crate) struct ShardState {
     /// Whether it is this member's to read: always, in a group without order.
     pub(crate) own: bool,
+    /// Whether it is this member's part, in a group with order.
+    pub(crate) mine: bool,
     /// Whether it is to be given to another member once nothing of it is held.
     pub(crate) dropping: bool,
     /// Whether a read is under way.
@@ -127,6 +127,7 @@ impl Member {
             line: Line::new(&shared.dialler, None),
             state: Mutex::new(ShardState {
                 own: !ordered,
+                mine: true,
                 dropping: false,
                 reading: false,
                 last: EntryId::default(),
@@ -144,7 +145,6 @@ impl Member {
             ordered,
             flights: Mutex::default(),
             tokens: AtomicU64::new(1),
-            share: AtomicUsize::new(shared.shards.len()),
             stopped: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             vanished: AtomicBool::new(false),
@@ -276,37 +276,28 @@ impl Member {
     }
 
     async fn beat(&self) {
-        let owned = self.shards.iter().filter(|shard| lock(&shard.state).own).count();
         let began = Instant::now();
-        let beats = join_all((0..self.shards.len()).map(|shard| self.beat_shard(shard, owned))).await;
-        let mut members = 1;
         let mut renewed = true;
-        for beat in beats {
-            match beat {
-                Ok(live) => members = members.max(live),
-                Err(error) => {
-                    renewed = false;
-                    tracing::debug!(group = %self.group, %error, "a sign of life was not heard");
-                }
+        for beat in join_all((0..self.shards.len()).map(|shard| self.beat_shard(shard))).await {
+            if let Err(error) = beat {
+                renewed = false;
+                tracing::debug!(group = %self.group, %error, "a sign of life was not heard");
             }
         }
         if renewed {
             *lock(&self.renewed) = began;
         }
-        if self.ordered {
-            self.divide(members);
-        }
         self.flush_skipped().await;
     }
 
-    /// Shows life in one shard; tells how many members it has.
-    async fn beat_shard(&self, shard: usize, owned: usize) -> RedisResult<usize> {
+    /// Shows life in one shard.
+    async fn beat_shard(&self, shard: usize) -> RedisResult<()> {
         let before = lock(&self.shards[shard].state).clone();
         let want = match &before {
             _ if !self.ordered => "",
             state if state.dropping && !state.reading && self.holds_nothing(shard) => "drop",
             state if state.own => "keep",
-            _ if owned < self.share.load(Ordering::Relaxed) && !self.is_stopped() => "take",
+            state if state.mine && !self.is_stopped() => "take",
             _ => "keep",
         };
         let lease = u64::try_from(self.shared.config.lease.as_millis()).unwrap_or(u64::MAX);
@@ -314,11 +305,14 @@ impl Member {
             command.arg(lease).arg(want);
         });
         let answer = answer.await?;
-        let told: Vec<i64> = list(answer).unwrap_or_default().iter().filter_map(number).collect();
-        let [lapsed, own, due, orphans, members] = told[..] else {
+        let mut told = list(answer).unwrap_or_default();
+        let names = told.pop().and_then(list);
+        let told: Vec<i64> = told.iter().filter_map(number).collect();
+        let ([lapsed, own, due, orphans], Some(names)) = (&told[..], names) else {
             self.vanish();
-            return Ok(1);
+            return Ok(());
         };
+        let (lapsed, own, due, orphans) = (*lapsed, *own, *due, *orphans);
         if let Ok(due) = u64::try_from(due) {
             self.expect(Duration::from_millis(due));
         }
@@ -326,6 +320,10 @@ impl Member {
             self.load_held(shard).await?;
         }
         let mut state = lock(&self.shards[shard].state);
+        state.mine = self.is_mine(shard, names);
+        if self.ordered && state.own && !state.mine {
+            state.dropping = true;
+        }
         if self.ordered && (own == 1) != state.own {
             state.own = own == 1;
             state.dropping = false;
@@ -334,10 +332,10 @@ impl Member {
         if (orphans == 1 || lapsed == 1) && state.claim.is_none() {
             state.search();
         }
-        if state.own != before.own || state.claim.is_some() {
+        if state.own != before.own || state.dropping != before.dropping || state.claim.is_some() {
             self.bell.notify_one();
         }
-        Ok(usize::try_from(members).unwrap_or(1))
+        Ok(())
     }
 
     /// Learns which keys are held, before the first message of a shard is read.
@@ -349,16 +347,11 @@ impl Member {
         Ok(())
     }
 
-    /// Decides how many shards are this member's, and gives one away when it has more.
-    fn divide(&self, members: usize) {
-        let share = self.shards.len().div_ceil(members.max(1));
-        self.share.store(share, Ordering::Relaxed);
-        let owned: Vec<&Shard> = self.shards.iter().filter(|shard| lock(&shard.state).own).collect();
-        let dropping = owned.iter().filter(|shard| lock(&shard.state).dropping).count();
-        for shard in owned.iter().rev().take(owned.len().saturating_sub(share).saturating_sub(dropping)) {
-            lock(&shard.state).dropping = true;
-            self.bell.notify_one();
-        }
+    /// Whether a shard is this member's part: they are dealt out in turn, the oldest member first. Names sort by age.
+    fn is_mine(&self, shard: usize, names: Vec<Value>) -> bool {
+        let mut names: Vec<Vec<u8>> = names.into_iter().filter_map(bytes).collect();
+        names.sort();
+        !names.is_empty() && names[shard % names.len()] == self.name.as_bytes()
     }
 
     /// Whether nothing of a shard is held.

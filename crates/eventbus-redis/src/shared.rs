@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use eventbus::{AnyEvent, Error, Result};
+use eventbus::{AnyEvent, Error, Result, Timestamp};
 use rand::RngExt as _;
 use redis::Cmd;
 use tokio::runtime::Handle;
@@ -109,9 +109,10 @@ impl Shared {
         members.push(Arc::downgrade(member));
     }
 
-    /// A name no member ever had.
+    /// A name no member ever had; names sort by age.
     pub(crate) fn name(&self) -> String {
-        format!("{}-{}", self.incarnation, self.members.fetch_add(1, Ordering::Relaxed))
+        let now = Timestamp::now().as_millis();
+        format!("{now:013}-{}-{}", self.incarnation, self.members.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The shard an event belongs to.

@@ -1,7 +1,7 @@
 -- Renews a member's lease, hands out what is due, tidies up after members that are gone.
 -- ARGV: group, member, lease in ms, what it wants of the shard: '' (a group without order), 'take', 'keep', 'drop'.
 -- Answers: whether the lease had lapsed, whether the shard is its own, ms until something is due or -1, whether lost
--- members left messages, how many members live. Answers an empty list when the group vanished.
+-- members left messages, who lives (in a group with order). Answers an empty list when the group vanished.
 local lease, want = tonumber(ARGV[3]), ARGV[4]
 local now = clock()
 
@@ -45,4 +45,4 @@ for _, stream in ipairs({log, again}) do
 end
 -- Nothing pending, looked up in this very script: deleting the name destroys nothing.
 for _, one in ipairs(idle) do redis.call('XGROUP', 'DELCONSUMER', one[1], group, one[2]) end
-return {lapsed, own, due, orphans, redis.call('ZCARD', members)}
+return {lapsed, own, due, orphans, want ~= '' and redis.call('ZRANGE', members, 0, -1) or {}}
