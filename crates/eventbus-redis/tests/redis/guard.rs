@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 async fn store(url: &str) -> RedisIdempotency {
     let config = RedisConfig::new(url).response_timeout(Duration::from_millis(500));
-    RedisIdempotency::connect(config).await.unwrap()
+    RedisIdempotency::connect(config).await.expect("the store lets us in")
 }
 
 #[tokio::test]

@@ -14,13 +14,13 @@ type Handled = Arc<Mutex<Vec<(usize, AnyEvent)>>>;
 async fn member(bus: &EventBus, number: usize, handled: &Handled) -> Subscription {
     let handled = Arc::clone(handled);
     let handler = move |event: AnyEvent| {
-        handled.lock().unwrap().push((number, event));
+        handled.lock().expect("nobody panicked with it").push((number, event));
         async {
             tokio::time::sleep(Duration::from_millis(1)).await;
             Ok(())
         }
     };
-    bus.subscribe("g").on_pattern("#", handler).order(Order::PerKey).start().await.unwrap()
+    bus.subscribe("g").on_pattern("#", handler).order(Order::PerKey).start().await.expect("it starts")
 }
 
 #[tokio::test]
