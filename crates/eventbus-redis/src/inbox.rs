@@ -32,6 +32,8 @@ pub(crate) struct Inbox {
     pub(crate) member: Arc<Member>,
     reads: Vec<Option<Reading>>,
     buffer: VecDeque<Received>,
+    /// Whether all reads are to end.
+    ending: bool,
 }
 
 /// A read under way, and how many messages it may bring.
@@ -46,24 +48,29 @@ type Found = (Stream, Entry);
 
 impl Inbox {
     pub(crate) fn new(member: Arc<Member>) -> Self {
-        Self { reads: member.shards.iter().map(|_| None).collect(), member, buffer: VecDeque::new() }
+        Self {
+            reads: member.shards.iter().map(|_| None).collect(),
+            member,
+            buffer: VecDeque::new(),
+            ending: false,
+        }
     }
 
     /// Takes over what lost members left, and what this one never saw, before anything newer.
     pub(crate) async fn claim(&mut self, credit: NonZeroU32) -> Result<()> {
         for shard in 0..self.reads.len() {
-            let (own, claim, dropping) = {
-                let state = lock(&self.member.shards[shard].state);
-                (state.own, state.claim.clone(), state.dropping)
-            };
-            let Some((log, again)) = claim.filter(|_| own && !dropping && self.reads[shard].is_none()) else {
-                continue;
-            };
             let room = (credit.get() as usize).saturating_sub(self.buffer.len());
             if room == 0 {
                 return Ok(());
             }
-            match self.claim_shard(shard, (&log, &again), room).await {
+            if self.reads[shard].is_some() {
+                continue;
+            }
+            let claim = lock(&self.member.shards[shard].state).begin_claim();
+            let Some((log, again)) = claim else { continue };
+            let claimed = self.claim_shard(shard, (&log, &again), room).await;
+            lock(&self.member.shards[shard].state).reading = false;
+            match claimed {
                 Ok(()) => {}
                 Err(error) if is_vanished(&error) => self.member.vanish(),
                 Err(error) if is_broken(&error) => {}
@@ -118,15 +125,13 @@ impl Inbox {
 
     /// Begins a read in every shard that has none.
     pub(crate) fn read(&mut self, credit: NonZeroU32) {
-        let readable = |shard: &usize| {
-            let state = lock(&self.member.shards[*shard].state);
-            self.reads[*shard].is_none() && state.own && !state.dropping && state.claim.is_none()
+        let begin = |shard: &usize| {
+            self.reads[*shard].is_none() && lock(&self.member.shards[*shard].state).begin_read()
         };
-        let idle: Vec<usize> = (0..self.reads.len()).filter(readable).collect();
+        let idle: Vec<usize> = (0..self.reads.len()).filter(begin).collect();
         let asked: u32 = self.reads.iter().flatten().map(|read| read.count).sum();
         for (index, shard) in idle.iter().copied().enumerate() {
             let share = credit.get().saturating_sub(asked) / u32::try_from(idle.len() - index).unwrap_or(1);
-            lock(&self.member.shards[shard].state).reading = true;
             self.reads[shard] = Some(self.begin(shard, share.max(1)));
         }
     }
@@ -187,7 +192,17 @@ impl Inbox {
         shard: usize,
         (connection, answer): (Connection, RedisResult<Value>),
     ) -> Result<()> {
+        let taken = self.take_in(shard, (connection, answer)).await;
+        // Only now: until here messages were under way that nothing else knows of.
         lock(&self.member.shards[shard].state).reading = false;
+        taken
+    }
+
+    async fn take_in(
+        &mut self,
+        shard: usize,
+        (connection, answer): (Connection, RedisResult<Value>),
+    ) -> Result<()> {
         match answer {
             Ok(answer) if self.member.is_current() => {
                 let found = self.entries(answer);
@@ -282,7 +297,7 @@ impl Inbox {
     /// Waits for one thing to happen: an answer, a ring of the bell, or a while; reads that are to end are told so.
     pub(crate) async fn turn(&mut self) -> Result<()> {
         let ends = {
-            let over = self.member.is_stopped() || self.member.is_gone();
+            let over = self.ending || self.member.is_stopped() || self.member.is_gone();
             let ending = |shard: usize| over || lock(&self.member.shards[shard].state).dropping;
             let ends = (0..self.reads.len()).any(|shard| self.reads[shard].is_some() && ending(shard));
             ends.then(|| self.blocked(ending))
@@ -301,6 +316,23 @@ impl Inbox {
         }
     }
 
+    /// Where less was asked for than there are shards, each was asked for one all the same, so that none waits for
+    /// another: what that brings too much goes back at once, because others may have time for it.
+    pub(crate) async fn give_back_rest(&mut self, credit: NonZeroU32) -> Result<()> {
+        let credit = credit.get() as usize;
+        if self.member.ordered || credit >= self.reads.len() {
+            return Ok(());
+        }
+        self.ending = true;
+        while !self.is_idle() {
+            self.turn().await?;
+        }
+        self.ending = false;
+        let rest = self.buffer.split_off(credit.min(self.buffer.len()));
+        give_back(&self.member, rest).await;
+        Ok(())
+    }
+
     /// The member's last act: what it never gave to the engine goes back uncounted, then it is gone.
     pub(crate) async fn leave(mut self) {
         while !self.is_idle() {
@@ -308,9 +340,8 @@ impl Inbox {
                 break;
             }
         }
-        let unseen =
-            self.buffer.drain(..).map(|received| (received.token, Settlement::Return)).collect::<Vec<_>>();
-        RedisSettler(Arc::clone(&self.member)).give_back(&unseen).await;
+        let unseen = std::mem::take(&mut self.buffer);
+        give_back(&self.member, unseen).await;
         let all = (0..self.member.shards.len()).map(|shard| self.member.run(&LEAVE, shard, |_| {}));
         for left in futures::future::join_all(all).await {
             if let Err(error) = left {
@@ -360,6 +391,12 @@ async fn park(member: &Member, shard: usize, found: Vec<Found>) -> RedisResult<V
     }
     let mut stays = |held: bool| !held || results.next().as_ref().and_then(number) == Some(DELIVER);
     Ok(found.into_iter().zip(held).filter(|(_, held)| stays(*held)).map(|(found, _)| found).collect())
+}
+
+/// Gives messages back that the engine never saw.
+async fn give_back(member: &Arc<Member>, unseen: VecDeque<Received>) {
+    let unseen: Vec<_> = unseen.into_iter().map(|received| (received.token, Settlement::Return)).collect();
+    RedisSettler(Arc::clone(member)).give_back(&unseen).await;
 }
 
 /// Asks the server to answer blocked reads now.

@@ -100,7 +100,7 @@ pub(crate) struct ShardState {
     pub(crate) mine: bool,
     /// Whether it is to be given to another member once nothing of it is held.
     pub(crate) dropping: bool,
-    /// Whether a read is under way.
+    /// Whether messages are under way that are not noted as held yet.
     pub(crate) reading: bool,
     /// The newest entry of the log that was read.
     pub(crate) last: EntryId,
@@ -109,6 +109,19 @@ pub(crate) struct ShardState {
 }
 
 impl ShardState {
+    /// Where to take messages over from, if that may be done now; it then counts as reading.
+    pub(crate) fn begin_claim(&mut self) -> Option<(String, String)> {
+        let claim = self.claim.clone().filter(|_| self.own && !self.dropping)?;
+        self.reading = true;
+        Some(claim)
+    }
+
+    /// Whether a read may begin now; it then counts as reading.
+    pub(crate) fn begin_read(&mut self) -> bool {
+        self.reading = self.own && !self.dropping && self.claim.is_none();
+        self.reading
+    }
+
     /// Begins to look for messages to take over, from the start.
     pub(crate) fn search(&mut self) {
         self.claim = Some(("-".to_owned(), "-".to_owned()));

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use eventbus::conformance::{AppendOnly, Child, Faults, FaultyServer, Harness, Redis, matrix};
+use eventbus::conformance::{AppendOnly, CASES, Child, Faults, FaultyServer, Harness, Redis, matrix};
 use eventbus::transport::Transport;
 use eventbus_redis::{RedisConfig, RedisTransport};
 
@@ -47,6 +47,46 @@ impl Harness for OnRedis {
 }
 
 eventbus::conformance!(OnRedis::default());
+
+/// What shards make harder once more, with several of them. Cases that expect an order between keys are left out:
+/// there is none.
+mod sharded {
+    use super::*;
+
+    fn run(theme: &str, without: &[&str]) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        for case in CASES.iter().filter(|case| case.theme == theme && !without.contains(&case.name)) {
+            let harness = OnRedis { options: "&shards=3", ..OnRedis::default() };
+            runtime.block_on(eventbus::conformance::run(Arc::new(harness), &case.title(), None));
+        }
+    }
+
+    #[test]
+    fn order() {
+        run("order", &["a_transport_holds_the_key_of_a_waiting_message"]);
+    }
+
+    #[test]
+    fn soak() {
+        run("soak", &[]);
+    }
+
+    #[test]
+    fn processes() {
+        run("processes", &[]);
+    }
+
+    #[test]
+    fn groups() {
+        run("groups", &[]);
+    }
+
+    #[test]
+    fn shutdown() {
+        run("shutdown", &[]);
+    }
+}
+
 eventbus::conformance_child!(connect);
 
 /// Set `WRITE_CAPABILITIES=1` to write the table instead.
