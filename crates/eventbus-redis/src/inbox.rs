@@ -9,19 +9,16 @@ use std::time::Duration;
 
 use eventbus::Result;
 use eventbus::transport::{Batch, Body, Received, Settlement};
-use futures::future::BoxFuture;
-use redis::{RedisError, RedisResult, Value};
-use tokio::time::{sleep, timeout};
+use redis::{RedisResult, Value};
+use tokio::time::sleep;
 
-use crate::connection::Connection;
 use crate::error::{is_broken, is_vanished, transient};
 use crate::member::{Member, Stream, lock};
 use crate::message::{Entry, EntryId, again_entry, bytes, list, log_entry, number};
+use crate::reading::{Answer, BLOCK, Reading};
 use crate::script::{CLAIM, LEAVE, SETTLE};
 use crate::settler::RedisSettler;
 
-/// How long a read waits for events before it is asked again.
-const BLOCK: Duration = Duration::from_secs(1);
 /// How often a blocked read is asked to end after a stop.
 const UNBLOCK: Duration = Duration::from_millis(20);
 /// How many unwanted entries are gathered before they are acknowledged at once.
@@ -30,17 +27,15 @@ const SKIPPED: usize = 512;
 /// What a member has asked for, and what it has got and not given to the engine yet.
 pub(crate) struct Inbox {
     pub(crate) member: Arc<Member>,
-    reads: Vec<Option<Reading>>,
+    lanes: Vec<Lane>,
     buffer: VecDeque<Received>,
-    /// Whether all reads are to end.
-    ending: bool,
 }
 
-/// A read under way, and how many messages it may bring.
-struct Reading {
-    answer: BoxFuture<'static, (Connection, RedisResult<Value>)>,
-    connection: Arc<std::sync::Mutex<Option<Connection>>>,
-    count: u32,
+/// Shards that are read together, on one connection: each by itself in a group with order, whose members have each
+/// shard for themselves; all of them otherwise, so that no read waits for messages that another member could have.
+struct Lane {
+    shards: Vec<usize>,
+    read: Option<Reading>,
 }
 
 /// An entry, with the stream it came from.
@@ -48,23 +43,22 @@ type Found = (Stream, Entry);
 
 impl Inbox {
     pub(crate) fn new(member: Arc<Member>) -> Self {
-        Self {
-            reads: member.shards.iter().map(|_| None).collect(),
-            member,
-            buffer: VecDeque::new(),
-            ending: false,
-        }
+        let all = 0..member.shards.len();
+        let lane = |shards| Lane { shards, read: None };
+        let lanes = match member.ordered {
+            true => all.map(|shard| lane(vec![shard])).collect(),
+            false => vec![lane(all.collect())],
+        };
+        Self { member, lanes, buffer: VecDeque::new() }
     }
 
     /// Takes over what lost members left, and what this one never saw, before anything newer.
     pub(crate) async fn claim(&mut self, credit: NonZeroU32) -> Result<()> {
-        for shard in 0..self.reads.len() {
+        let idle = self.lanes.iter().filter(|lane| lane.read.is_none());
+        for shard in idle.flat_map(|lane| lane.shards.clone()).collect::<Vec<_>>() {
             let room = (credit.get() as usize).saturating_sub(self.buffer.len());
             if room == 0 {
                 return Ok(());
-            }
-            if self.reads[shard].is_some() {
-                continue;
             }
             let claim = lock(&self.member.shards[shard].state).begin_claim();
             let Some((log, again)) = claim else { continue };
@@ -123,131 +117,104 @@ impl Inbox {
         Some((stream, entry))
     }
 
-    /// Begins a read in every shard that has none.
+    /// Begins a read in every lane that has none. Each may bring as much as was asked for, as nobody else could take it
+    /// meanwhile, or it is the only one.
     pub(crate) fn read(&mut self, credit: NonZeroU32) {
-        let begin = |shard: &usize| {
-            self.reads[*shard].is_none() && lock(&self.member.shards[*shard].state).begin_read()
-        };
-        let idle: Vec<usize> = (0..self.reads.len()).filter(begin).collect();
-        let asked: u32 = self.reads.iter().flatten().map(|read| read.count).sum();
-        for (index, shard) in idle.iter().copied().enumerate() {
-            let share = credit.get().saturating_sub(asked) / u32::try_from(idle.len() - index).unwrap_or(1);
-            self.reads[shard] = Some(self.begin(shard, share.max(1)));
+        for lane in self.lanes.iter_mut().filter(|lane| lane.read.is_none()) {
+            let begin = |shard: &usize| lock(&self.member.shards[*shard].state).begin_read();
+            let shards: Vec<usize> = lane.shards.iter().copied().filter(begin).collect();
+            if !shards.is_empty() {
+                let each = credit.get() / u32::try_from(shards.len()).unwrap_or(1);
+                lane.read = Some(Reading::begin(&self.member, shards, each.max(1)));
+            }
         }
     }
 
-    fn begin(&self, shard: usize, count: u32) -> Reading {
-        let member = Arc::clone(&self.member);
-        let shared = Arc::new(std::sync::Mutex::new(None));
-        let place = Arc::clone(&shared);
-        let answer = Box::pin(async move {
-            let shard = &member.shards[shard];
-            let connection = shard.line.connection().await;
-            *lock(&place) = Some(connection.clone());
-            let mut command = redis::Cmd::with_capacity(13, 256);
-            command
-                .arg("XREADGROUP")
-                .arg("GROUP")
-                .arg(&member.group)
-                .arg(&member.name)
-                .arg("COUNT")
-                .arg(count);
-            command.arg("BLOCK").arg(BLOCK.as_millis() as u64);
-            command.arg("STREAMS").arg(shard.keys.again()).arg(shard.keys.log()).arg(">").arg(">");
-            let mut inner = connection.inner.clone();
-            let limit = BLOCK + member.shared.config.response_timeout;
-            let answer = match timeout(limit, command.query_async::<Value>(&mut inner)).await {
-                Ok(answer) => answer,
-                Err(_) => Err(RedisError::from(std::io::Error::from(std::io::ErrorKind::TimedOut))),
-            };
-            (connection, answer)
-        });
-        Reading { answer, connection: shared, count }
-    }
-
     /// Waits until a read is answered, or there is something else to look at.
-    async fn wait(&mut self) -> Option<(usize, Connection, RedisResult<Value>)> {
+    async fn wait(&mut self) -> Option<(Vec<usize>, Answer)> {
         let member = Arc::clone(&self.member);
-        let reads = &mut self.reads;
+        let lanes = &mut self.lanes;
         let answered = std::future::poll_fn(|context| {
-            for (shard, slot) in reads.iter_mut().enumerate() {
-                let Some(read) = slot else { continue };
-                if let Poll::Ready((connection, answer)) = read.answer.as_mut().poll(context) {
-                    *slot = None;
-                    return Poll::Ready((shard, connection, answer));
+            for lane in lanes.iter_mut() {
+                let Some(read) = &mut lane.read else { continue };
+                if let Poll::Ready(answer) = read.answer.as_mut().poll(context) {
+                    return Poll::Ready(lane.read.take().map(|read| (read.shards, answer)));
                 }
             }
             Poll::Pending
         });
         tokio::select! {
             biased;
-            (shard, connection, answer) = answered => Some((shard, connection, answer)),
+            answered = answered => answered,
             () = member.bell.notified() => None,
         }
     }
 
     /// Takes in what a read brought.
-    async fn answered(
-        &mut self,
-        shard: usize,
-        (connection, answer): (Connection, RedisResult<Value>),
-    ) -> Result<()> {
-        let taken = self.take_in(shard, (connection, answer)).await;
-        // Only now: until here messages were under way that nothing else knows of.
-        lock(&self.member.shards[shard].state).reading = false;
+    async fn answered(&mut self, shards: &[usize], answer: Answer) -> Result<()> {
+        let taken = self.take_in(shards, answer).await;
+        for shard in shards {
+            // Only now: until here messages were under way that nothing else knows of.
+            lock(&self.member.shards[*shard].state).reading = false;
+        }
         taken
     }
 
-    async fn take_in(
-        &mut self,
-        shard: usize,
-        (connection, answer): (Connection, RedisResult<Value>),
-    ) -> Result<()> {
+    async fn take_in(&mut self, shards: &[usize], (connection, answer): Answer) -> Result<()> {
         match answer {
             Ok(answer) if self.member.is_current() => {
-                let found = self.entries(answer);
-                let absorbed = self.absorb(shard, found).await;
-                self.forgive(shard, absorbed, "receiving")
-            }
-            // Others may have taken these over while this process stood still: whose they are is looked up.
-            Ok(_) => {
-                lock(&self.member.shards[shard].state).search();
+                for (shard, found) in self.entries(shards, answer) {
+                    let absorbed = self.absorb(shard, found).await;
+                    self.forgive(&[shard], absorbed)?;
+                }
                 Ok(())
             }
+            // Others may have taken these over while this process stood still: whose they are is looked up.
+            Ok(_) => self.search(shards),
             Err(error) => {
                 if is_broken(&error) {
-                    self.member.shards[shard].line.broken(connection.number, &error).await;
+                    self.member.shards[shards[0]].line.broken(connection.number, &error).await;
                 }
-                self.forgive(shard, Err(error), "receiving")
+                self.forgive(shards, Err(error))
             }
         }
+    }
+
+    fn search(&self, shards: &[usize]) -> Result<()> {
+        shards.iter().for_each(|shard| lock(&self.member.shards[*shard].state).search());
+        Ok(())
     }
 
     /// After a lost connection, what may have been handed out without being seen is looked up; the rest is an error.
-    fn forgive(&self, shard: usize, result: RedisResult<()>, what: &str) -> Result<()> {
+    fn forgive(&self, shards: &[usize], result: RedisResult<()>) -> Result<()> {
         let Err(error) = result else { return Ok(()) };
-        lock(&self.member.shards[shard].state).search();
         self.member.note(&error);
-        if is_broken(&error) || is_vanished(&error) { Ok(()) } else { Err(transient(what, error)) }
+        self.search(shards)?;
+        if is_broken(&error) || is_vanished(&error) { Ok(()) } else { Err(transient("receiving", error)) }
     }
 
-    /// The entries of an answer to `XREADGROUP`; those that come again first, in the order of the log.
-    fn entries(&self, answer: Value) -> Vec<Found> {
-        let mut found = Vec::new();
+    /// The entries of an answer to `XREADGROUP`, by shard; those that come again first, in the order of the log.
+    fn entries(&self, shards: &[usize], answer: Value) -> Vec<(usize, Vec<Found>)> {
+        let mut found: Vec<(usize, Vec<Found>)> = shards.iter().map(|shard| (*shard, Vec::new())).collect();
         for stream in list(answer).unwrap_or_default() {
             let mut stream = list(stream).unwrap_or_default().into_iter();
             let name = stream.next().and_then(bytes).unwrap_or_default();
-            let which = if name.ends_with(b":log") { Stream::Log } else { Stream::Again };
+            let is_of = |(shard, _): &&mut (usize, Vec<Found>)| {
+                let keys = &self.member.shards[*shard].keys;
+                [keys.log(), keys.again()].iter().any(|key| key.as_bytes() == name)
+            };
+            let Some((shard, found)) = found.iter_mut().find(is_of) else { continue };
+            let is_log = self.member.shards[*shard].keys.log().as_bytes() == name;
+            let which = if is_log { Stream::Log } else { Stream::Again };
             for entry in stream.next().and_then(list).unwrap_or_default() {
                 let mut entry = list(entry).unwrap_or_default().into_iter();
-                let (Some(id), Some(fields)) = (entry.next().and_then(bytes), entry.next().and_then(list))
-                else {
-                    continue;
-                };
-                found.extend(self.entry(which, &id, (1, fields)));
+                let (id, fields) = (entry.next().and_then(bytes), entry.next().and_then(list));
+                found.extend(id.zip(fields).and_then(|(id, fields)| self.entry(which, &id, (1, fields))));
             }
         }
-        found.sort_by_key(|(stream, entry)| (*stream == Stream::Log, entry.place));
+        for (_, found) in &mut found {
+            found.sort_by_key(|(stream, entry)| (*stream == Stream::Log, entry.place));
+        }
         found
     }
 
@@ -291,46 +258,32 @@ impl Inbox {
 
     /// Whether no read is under way.
     pub(crate) fn is_idle(&self) -> bool {
-        self.reads.iter().all(Option::is_none)
+        self.lanes.iter().all(|lane| lane.read.is_none())
     }
 
     /// Waits for one thing to happen: an answer, a ring of the bell, or a while; reads that are to end are told so.
     pub(crate) async fn turn(&mut self) -> Result<()> {
-        let ends = {
-            let over = self.ending || self.member.is_stopped() || self.member.is_gone();
-            let ending = |shard: usize| over || lock(&self.member.shards[shard].state).dropping;
-            let ends = (0..self.reads.len()).any(|shard| self.reads[shard].is_some() && ending(shard));
-            ends.then(|| self.blocked(ending))
-        };
-        let pause = if ends.is_some() { UNBLOCK } else { BLOCK };
-        if let Some(clients) = ends {
-            unblock(&Arc::clone(&self.member), clients).await;
-        }
+        let ends = self.ending();
+        let pause = if ends.is_empty() { BLOCK } else { UNBLOCK };
+        unblock(&Arc::clone(&self.member), ends).await;
         let answered = tokio::select! {
             answered = self.wait() => answered,
             () = sleep(pause) => None,
         };
         match answered {
-            Some((shard, connection, answer)) => self.answered(shard, (connection, answer)).await,
+            Some((shards, answer)) => self.answered(&shards, answer).await,
             None => Ok(()),
         }
     }
 
-    /// Where less was asked for than there are shards, each was asked for one all the same, so that none waits for
-    /// another: what that brings too much goes back at once, because others may have time for it.
-    pub(crate) async fn give_back_rest(&mut self, credit: NonZeroU32) -> Result<()> {
+    /// Where less was asked for than there are shards, each was asked for one all the same: what that brought too much
+    /// goes back at once, because other members may have time for it.
+    pub(crate) async fn give_back_rest(&mut self, credit: NonZeroU32) {
         let credit = credit.get() as usize;
-        if self.member.ordered || credit >= self.reads.len() {
-            return Ok(());
+        if !self.member.ordered && credit < self.member.shards.len() && credit < self.buffer.len() {
+            let rest = self.buffer.split_off(credit);
+            give_back(&self.member, rest).await;
         }
-        self.ending = true;
-        while !self.is_idle() {
-            self.turn().await?;
-        }
-        self.ending = false;
-        let rest = self.buffer.split_off(credit.min(self.buffer.len()));
-        give_back(&self.member, rest).await;
-        Ok(())
     }
 
     /// The member's last act: what it never gave to the engine goes back uncounted, then it is gone.
@@ -351,11 +304,14 @@ impl Inbox {
     }
 
     /// The clients on the server whose reads are to end.
-    fn blocked(&self, ending: impl Fn(usize) -> bool) -> Vec<i64> {
-        let reads = self.reads.iter().enumerate().filter(|(shard, _)| ending(*shard));
-        let client =
-            |read: &Reading| lock(&read.connection).as_ref().and_then(|connection| connection.client);
-        reads.filter_map(|(_, read)| read.as_ref().and_then(client)).collect()
+    fn ending(&self) -> Vec<i64> {
+        let over = self.member.is_stopped() || self.member.is_gone();
+        let ends = |read: &&Reading| {
+            over || read.shards.iter().any(|shard| lock(&self.member.shards[*shard].state).wants_quiet())
+        };
+        let reads = self.lanes.iter().filter_map(|lane| lane.read.as_ref()).filter(ends);
+        // One whose client is not known ends by itself, soon.
+        reads.map(|read| read.client().unwrap_or_default()).collect()
     }
 }
 
@@ -401,7 +357,7 @@ async fn give_back(member: &Arc<Member>, unseen: VecDeque<Received>) {
 
 /// Asks the server to answer blocked reads now.
 async fn unblock(member: &Member, clients: Vec<i64>) {
-    for client in clients {
+    for client in clients.into_iter().filter(|client| *client != 0) {
         // Who may not do so waits for the end of the block.
         let _ = member.shared.commands.query(redis::cmd("CLIENT").arg("UNBLOCK").arg(client)).await;
     }

@@ -19,6 +19,7 @@ mod member;
 mod message;
 mod publisher;
 mod reader;
+mod reading;
 mod script;
 mod server;
 mod settler;

@@ -118,8 +118,14 @@ impl ShardState {
 
     /// Whether a read may begin now; it then counts as reading.
     pub(crate) fn begin_read(&mut self) -> bool {
-        self.reading = self.own && !self.dropping && self.claim.is_none();
-        self.reading
+        let begins = self.own && !self.dropping && self.claim.is_none();
+        self.reading |= begins;
+        begins
+    }
+
+    /// Whether a read that is under way should end soon.
+    pub(crate) fn wants_quiet(&self) -> bool {
+        self.dropping || self.claim.is_some()
     }
 
     /// Begins to look for messages to take over, from the start.

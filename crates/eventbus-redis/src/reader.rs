@@ -33,7 +33,7 @@ impl Reader for RedisReader {
         loop {
             inbox.member.check()?;
             if !inbox.is_empty() {
-                inbox.give_back_rest(credit).await?;
+                inbox.give_back_rest(credit).await;
                 return Ok(inbox.hand_out(credit));
             }
             let stopped = inbox.member.is_stopped();
