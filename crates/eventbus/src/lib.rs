@@ -74,7 +74,8 @@
 //!
 //! # Beneath and around
 //!
-//! - [`local`]: the transport within this process. [`transport`]: the contract for writing another.
+//! - [`local`]: the transport within this process. The crate `eventbus-redis` is the one on Redis, across processes: install
+//!   it and change the URL. [`transport`]: the contract for writing another.
 //! - [`testing`]: a bus for an application's own tests, with scripted faults.
 //! - [`json`]: JSON that comes out as it went in.
 //! - [`Error`] is the one error type; its [kind](ErrorKind) says what the caller can do.
