@@ -16,6 +16,11 @@ version = "0.1.0"
 workspace = true
 """
 
+REDIS = (
+    *("keys", "message", "error", "config", "connection", "script", "server", "publisher", "idempotency"),
+    *("shared", "member", "inbox", "reading", "reader", "settler", "keeper", "start", "dead_letters"),
+)
+
 SOUND = {
     "Cargo.toml": """\
 [workspace]
@@ -59,6 +64,10 @@ mod tests {
     "crates/eventbus/src/local/tests.rs": "use crate::bus::EventBus;\n",
     "crates/eventbus/src/transport.rs": "//\n" * 500 + "#[cfg(test)]\nmod tests {\n" + "//\n" * 50 + "}\n",
     **{f"crates/eventbus/src/{name}.rs": "" for name in ("bus", "catalogue", "gstable", "json", "payment_kit")},
+    "crates/eventbus-redis/Cargo.toml": MANIFEST.format(name="eventbus-redis"),
+    "crates/eventbus-redis/src/lib.rs": "pub use transport::RedisTransport;\n",
+    "crates/eventbus-redis/src/transport.rs": "use crate::keys::ShardKeys; use crate::member::Member;\n",
+    **{f"crates/eventbus-redis/src/{name}.rs": "" for name in REDIS},
     "crates/webhook-bridge/Cargo.toml": MANIFEST.format(name="webhook-bridge")
     + "[dependencies]\neventbus.workspace = true\n",
     "crates/webhook-bridge/src/lib.rs": "",
@@ -116,6 +125,9 @@ use super::*; // !! layers
 """,
     "crates/eventbus/src/event/utils.rs": "// !! name\n",
     "crates/eventbus/src/core/mod.rs": "// !! name\n",
+    "crates/eventbus-redis/src/keys.rs": "use crate::message::EntryId;\nuse crate::member::Member; // !! layers\n",
+    "crates/eventbus-redis/src/member.rs": "use crate::RedisTransport; // !! layers\n",
+    "crates/eventbus-redis/src/inbox.rs": "use crate::member::Member; use crate::start; use crate::settler;\n",
     "crates/eventbus-extra/Cargo.toml": "# !! direction lints\n[package]\nname = \"eventbus-extra\"\n",
     "crates/eventbus-extra/src/lib.rs": "",
     "crates/webhook-bridge/Cargo.toml": MANIFEST.format(name="webhook-bridge")
