@@ -19,31 +19,31 @@ macro_rules! scripts {
 
 scripts! {
     /// Settles messages.
-    SETTLE = ["group.lua", "settle.lua"];
+    SETTLE = ["full.lua", "group.lua", "settle.lua"];
     /// Makes a group and joins it.
-    JOIN = ["group.lua", "join.lua"];
+    JOIN = ["full.lua", "group.lua", "join.lua"];
     /// Renews a lease, hands out what is due.
-    BEAT = ["group.lua", "beat.lua"];
+    BEAT = ["full.lua", "group.lua", "beat.lua"];
     /// Takes over pending messages.
-    CLAIM = ["group.lua", "claim.lua"];
+    CLAIM = ["full.lua", "group.lua", "claim.lua"];
     /// Ends a membership.
-    LEAVE = ["group.lua", "leave.lua"];
+    LEAVE = ["full.lua", "group.lua", "leave.lua"];
     /// Removes a group.
-    FORGET = ["group.lua", "forget.lua"];
+    FORGET = ["full.lua", "group.lua", "forget.lua"];
     /// Counts what a group holds.
     BACKLOG = ["group.lua", "backlog.lua"];
     /// Lists dead letters.
     LIST = ["group.lua", "list.lua"];
     /// Redrives or purges a dead letter.
-    REDRIVE = ["group.lua", "redrive.lua"];
+    REDRIVE = ["full.lua", "group.lua", "redrive.lua"];
     /// Moves scheduled events that are due to the log.
     LATER = ["later.lua"];
     /// Keeps an event until its time.
     SCHEDULE = ["schedule.lua"];
     /// Trims a log.
-    TEND = ["tend.lua"];
+    TEND = ["full.lua", "tend.lua"];
     /// An idempotency guard.
-    GUARD = ["guard.lua"];
+    GUARD = ["full.lua", "guard.lua"];
 }
 
 /// A script and its hash.

@@ -1,0 +1,167 @@
+//! What goes wrong only at the wrong moment: full memory, pauses longer than a lease, answers that come too late.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use eventbus::conformance::{Proxy, Redis, RedisServer, Reply, Server};
+use eventbus::transport::{
+    Body, Group, Membership, Mode, Order, Publishing, Received, Settled, Settlement, Start,
+    SubscriptionSpec, Token, Transport as _, WhenFull,
+};
+use eventbus::{AnyEvent, ErrorKind, Filter};
+use eventbus_redis::{RedisConfig, RedisTransport};
+
+const LOG: &str = "eventbus:{bus/0}:log";
+
+fn key(group: &str, part: &str) -> String {
+    format!("eventbus:{{bus/0}}:group:{group}:{part}")
+}
+
+async fn plain() -> RedisServer {
+    Server::start(Redis::new()).await.unwrap()
+}
+
+async fn connect(port: u16, options: &str) -> RedisTransport {
+    let url = format!("redis://127.0.0.1:{port}?lease=1s&response_timeout=1s{options}");
+    RedisTransport::connect(RedisConfig::parse(&url).unwrap()).await.unwrap()
+}
+
+async fn command(server: &RedisServer, words: &[&str]) -> Reply {
+    server.command(words).await.unwrap()
+}
+
+async fn count(server: &RedisServer, words: &[&str]) -> i64 {
+    let answer = command(server, words).await;
+    let Reply::Integer(count) = answer else { panic!("{words:?}: {answer:?}") };
+    count
+}
+
+fn json(id: &str, key: &str, size: usize) -> String {
+    format!(
+        r#"{{"id":"{id}","livemode":false,"type":"parcel.shipped","source":"shop","object_id":"{key}","data":{{"object":{{"pad":"{}"}}}},"created_at":"2026-01-01T00:00:00.000Z"}}"#,
+        "x".repeat(size)
+    )
+}
+
+fn event(id: &str, key: &str) -> AnyEvent {
+    AnyEvent::from_json(json(id, key, 0)).unwrap()
+}
+
+const PUBLISHING: Publishing = Publishing { deadline: Duration::from_secs(3), when_full: WhenFull::Wait };
+
+async fn publish(transport: &RedisTransport, events: &[AnyEvent]) {
+    for outcome in transport.publish(events, PUBLISHING).await {
+        outcome.unwrap();
+    }
+}
+
+fn spec(group: &str, order: Order) -> SubscriptionSpec {
+    SubscriptionSpec {
+        group: Group::new(group.to_owned()).unwrap(),
+        mode: Mode::Shared,
+        ephemeral: false,
+        filters: vec![Filter::new("#".parse().unwrap())],
+        order,
+        overflow: None,
+        capacity: None,
+        start: Start::Now,
+    }
+}
+
+async fn take(membership: &mut Membership, credit: u32) -> Vec<Received> {
+    within(membership, credit, Duration::from_secs(5)).await
+}
+
+/// Receives until there are so many, or the time is over.
+async fn within(membership: &mut Membership, credit: u32, time: Duration) -> Vec<Received> {
+    let mut taken = Vec::new();
+    let end = tokio::time::Instant::now() + time;
+    while taken.len() < credit as usize {
+        let left = NonZeroU32::new(credit - taken.len() as u32).unwrap();
+        // Dropping the future is not what the engine does, but the reader keeps its reads.
+        match tokio::time::timeout_at(end, membership.reader.receive(left)).await {
+            Ok(batch) => taken.extend(batch.unwrap()),
+            Err(_) => break,
+        }
+    }
+    taken
+}
+
+fn ids(taken: &[Received]) -> Vec<String> {
+    taken
+        .iter()
+        .map(|received| match &received.body {
+            Body::Event(event) => event.id().to_string(),
+            Body::Undecodable(_) => "undecodable".to_owned(),
+        })
+        .collect()
+}
+
+async fn settle(membership: &Membership, token: Token, settlement: Settlement) -> Settled {
+    membership.settler.settle(&[(token, settlement)]).await[0]
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, mut so: impl FnMut() -> F) {
+    let waiting = async {
+        while !so().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(15), waiting).await.is_ok(), "waited in vain until {what}");
+}
+
+async fn sleep(millis: u64) {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}
+
+/// Fills the server's memory to its limit.
+async fn fill(server: &RedisServer) {
+    let used = format!("{:?}", command(server, &["INFO", "memory"]).await);
+    let used: u64 = used.split("used_memory:").nth(1).unwrap().split(['\\', '\r']).next().unwrap().parse().unwrap();
+    command(server, &["CONFIG", "SET", "maxmemory", &(used / 2).to_string()]).await;
+    let full = command(server, &["SET", "x", "y"]).await;
+    assert!(matches!(&full, Reply::Error(text) if text.starts_with("OOM")), "{full:?}");
+}
+
+#[tokio::test]
+async fn a_full_server_is_trimmed() {
+    let server = plain().await;
+    let transport = connect(server.port(), "&keep=0").await;
+    command(&server, &["SET", "eventbus:{bus/0}:trimming", "1", "PX", "1500"]).await;
+    let events: Vec<AnyEvent> =
+        (0..2000).map(|number| AnyEvent::from_json(json(&format!("e{number}"), "k", 500)).unwrap()).collect();
+    publish(&transport, &events).await;
+    assert_eq!(count(&server, &["XLEN", LOG]).await, 2000);
+    fill(&server).await;
+    let trimmed = async || count(&server, &["XLEN", LOG]).await < 200;
+    until("what nobody needs is trimmed", trimmed).await;
+}
+
+#[tokio::test]
+async fn members_of_a_full_server_keep_their_messages() {
+    let server = plain().await;
+    let (one, two) = (connect(server.port(), "").await, connect(server.port(), "").await);
+    let mut holder = one.open(&spec("g", Order::None)).await.unwrap();
+    publish(&one, &[event("a", "k")]).await;
+    let held = take(&mut holder, 1).await;
+    assert_eq!(ids(&held), ["a"]);
+    let mut other = two.open(&spec("g", Order::None)).await.unwrap();
+    assert!(within(&mut other, 1, Duration::from_millis(300)).await.is_empty());
+    publish(&one, &(0..5).map(|n| event(&format!("b{n}"), "k")).collect::<Vec<_>>()).await;
+    fill(&server).await;
+    sleep(2500).await;
+    let taken = within(&mut other, 6, Duration::from_secs(2)).await;
+    assert!(!ids(&taken).contains(&"a".to_owned()), "{:?}", ids(&taken));
+}
+
+#[tokio::test]
+async fn a_full_server_can_be_emptied_by_members_that_come() {
+    let server = plain().await;
+    let transport = connect(server.port(), "").await;
+    let first = transport.open(&spec("g", Order::None)).await.unwrap();
+    drop(first);
+    publish(&transport, &[event("a", "k")]).await;
+    fill(&server).await;
+    let mut member = transport.open(&spec("g", Order::None)).await.expect("a member may join");
+    assert_eq!(ids(&take(&mut member, 1).await), ["a"]);
+}
