@@ -106,14 +106,26 @@ pub(crate) struct ShardState {
     pub(crate) last: EntryId,
     /// Where to go on taking over messages, in the log and in the group's stream; `None` when there are none to take.
     pub(crate) claim: Option<(String, String)>,
+    /// Counts searches.
+    pub(crate) searches: u64,
 }
+
+/// Which search for messages to take over, and where it goes on in the log and in the group's stream.
+pub(crate) type Claiming = (u64, (String, String));
 
 impl ShardState {
     /// Where to take messages over from, if that may be done now; it then counts as reading.
-    pub(crate) fn begin_claim(&mut self) -> Option<(String, String)> {
+    pub(crate) fn begin_claim(&mut self) -> Option<Claiming> {
         let claim = self.claim.clone().filter(|_| self.own && !self.dropping)?;
         self.reading = true;
-        Some(claim)
+        Some((self.searches, claim))
+    }
+
+    /// Notes where to go on, unless another search was asked for meanwhile: that begins from the start.
+    pub(crate) fn claimed(&mut self, search: u64, rest: Option<(String, String)>) {
+        if self.searches == search {
+            self.claim = rest;
+        }
     }
 
     /// Whether a read may begin now; it then counts as reading.
@@ -130,6 +142,7 @@ impl ShardState {
 
     /// Begins to look for messages to take over, from the start.
     pub(crate) fn search(&mut self) {
+        self.searches += 1;
         self.claim = Some(("-".to_owned(), "-".to_owned()));
     }
 }
@@ -151,6 +164,7 @@ impl Member {
                 reading: false,
                 last: EntryId::default(),
                 claim: Some(("-".into(), "-".into())),
+                searches: 0,
             }),
             held: Mutex::default(),
             skipped: Mutex::default(),
@@ -362,7 +376,8 @@ impl Member {
         let shard = &self.shards[shard];
         let keys = self.shared.commands.query(redis::cmd("HKEYS").arg(shard.keys.bound())).await?;
         let keys = list(keys).unwrap_or_default().into_iter().filter_map(bytes);
-        *lock(&shard.held) = keys.filter_map(|key| String::from_utf8(key).ok()).collect();
+        // What is being settled at this moment may be known here already and not there yet.
+        lock(&shard.held).extend(keys.filter_map(|key| String::from_utf8(key).ok()));
         Ok(())
     }
 

@@ -165,3 +165,65 @@ async fn a_full_server_can_be_emptied_by_members_that_come() {
     let mut member = transport.open(&spec("g", Order::None)).await.expect("a member may join");
     assert_eq!(ids(&take(&mut member, 1).await), ["a"]);
 }
+
+#[tokio::test]
+async fn a_taken_over_key_comes_in_its_order() {
+    let server = plain().await;
+    let transport = connect(server.port(), "").await;
+    let mut first = transport.open(&spec("g", Order::PerKey)).await.unwrap();
+    publish(&transport, &[event("1", "k"), event("2", "k")]).await;
+    let taken = take(&mut first, 2).await;
+    assert_eq!(ids(&taken), ["1", "2"]);
+    // What the engine does with what has not started, while the first of the key still runs.
+    assert_eq!(settle(&first, taken[1].token, Settlement::Return).await, Settled::Applied);
+    assert_eq!(ids(&take(&mut first, 1).await), ["2"]);
+    drop(first);
+    let mut second = transport.open(&spec("g", Order::PerKey)).await.unwrap();
+    assert_eq!(ids(&take(&mut second, 2).await), ["1", "2"]);
+}
+
+/// The member stands still for longer than its lease, and is back before the next owner of its shard looks.
+#[tokio::test]
+async fn who_comes_back_late_and_who_took_over_do_not_share_a_key() {
+    let server = plain().await;
+    let proxy = Proxy::start(server.port()).unwrap();
+    let (slow, quick) = (connect(proxy.port(), "").await, connect(server.port(), "").await);
+    let mut owner = slow.open(&spec("g", Order::PerKey)).await.unwrap();
+    publish(&quick, &[event("1", "k")]).await;
+    let held = take(&mut owner, 1).await;
+    assert_eq!(ids(&held), ["1"]);
+    let mut next = quick.open(&spec("g", Order::PerKey)).await.unwrap();
+    let owning = async || command(&server, &["HGET", &key("g", "meta"), "owner"]).await;
+    let before = owning().await;
+    proxy.stall();
+    until("the shard is the other's", async || owning().await != before).await;
+    proxy.forward();
+    until("both live", async || count(&server, &["ZCARD", &key("g", "members")]).await == 2).await;
+    publish(&quick, &[event("2", "k")]).await;
+    let taken = within(&mut next, 1, Duration::from_secs(3)).await;
+    assert_ne!(ids(&taken), ["2"], "1 still runs, or is to run again");
+    drop(owner);
+}
+
+/// A member with a healthy peer that holds much gets to work at once.
+#[tokio::test]
+async fn a_peer_that_holds_much_delays_nobody() {
+    let server = plain().await;
+    let transport = connect(server.port(), "").await;
+    let mut first = transport.open(&spec("g", Order::None)).await.unwrap();
+    let events: Vec<AnyEvent> = (0..5000).map(|number| event(&format!("e{number}"), "k")).collect();
+    publish(&transport, &events).await;
+    assert_eq!(take(&mut first, 5000).await.len(), 5000);
+    let mut second = transport.open(&spec("g", Order::None)).await.unwrap();
+    let since = tokio::time::Instant::now();
+    let work = async {
+        loop {
+            publish(&transport, &[event("new", "k")]).await;
+            if !within(&mut second, 1, Duration::from_millis(500)).await.is_empty() {
+                return;
+            }
+        }
+    };
+    work.await;
+    assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+}

@@ -38,7 +38,9 @@ local orphans, idle = 0, {}
 for _, stream in ipairs({log, again}) do
   for _, one in ipairs(readers[stream]) do
     local name, pending = one[2], one[4]
-    if name ~= me and not alive(name, now) then
+    if name ~= me and own == 1 and pending > 0 then
+      orphans = 1
+    elseif name ~= me and not alive(name, now) then
       if pending > 0 then orphans = 1 else idle[#idle + 1] = {stream, name} end
     end
   end
