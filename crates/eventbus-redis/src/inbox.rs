@@ -302,6 +302,7 @@ impl Inbox {
         }
         let unseen = std::mem::take(&mut self.buffer);
         give_back(&self.member, unseen).await;
+        self.member.flush_skipped().await;
         let all = (0..self.member.shards.len()).map(|shard| self.member.run(&LEAVE, shard, |_| {}));
         for left in futures::future::join_all(all).await {
             if let Err(error) = left {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eventbus::transport::{Body, History, Received, SubscriptionSpec, Token};
+use eventbus::transport::{Body, History, Order, Received, SubscriptionSpec, Token};
 use eventbus::{AnyEvent, Error, ErrorKind, Result};
 use futures::future::join_all;
 use redis::{Cmd, RedisError, RedisResult, Value};
@@ -61,6 +61,8 @@ pub(crate) struct Member {
     /// The group as Redis knows it.
     pub(crate) group: String,
     pub(crate) spec: SubscriptionSpec,
+    /// What must be the same for all members of the group, as text.
+    pub(crate) what: String,
     pub(crate) ordered: bool,
     pub(crate) shards: Vec<Shard>,
     flights: Mutex<HashMap<u64, Flight>>,
@@ -153,7 +155,7 @@ impl Member {
         (name, group): (String, String),
         spec: &SubscriptionSpec,
     ) -> Self {
-        let ordered = spec.order == eventbus::transport::Order::PerKey;
+        let ordered = spec.order == Order::PerKey;
         let shard = |keys: &crate::keys::ShardKeys| Shard {
             keys: keys.group(&group),
             line: Line::new(&shared.dialler, None),
@@ -175,6 +177,7 @@ impl Member {
             name,
             group,
             spec: spec.clone(),
+            what: describe(spec),
             ordered,
             flights: Mutex::default(),
             tokens: AtomicU64::new(1),
@@ -317,7 +320,7 @@ impl Member {
                 tracing::debug!(group = %self.group, %error, "a sign of life was not heard");
             }
         }
-        if renewed {
+        if renewed && !self.vanished.load(Ordering::SeqCst) {
             *lock(&self.renewed) = began;
         }
         self.flush_skipped().await;
@@ -335,7 +338,7 @@ impl Member {
         };
         let lease = u64::try_from(self.shared.config.lease.as_millis()).unwrap_or(u64::MAX);
         let answer = self.run(&script::BEAT, shard, |command| {
-            command.arg(lease).arg(want);
+            command.arg(lease).arg(want).arg(&self.what);
         });
         let answer = answer.await?;
         let mut told = list(answer).unwrap_or_default();
@@ -403,16 +406,19 @@ impl Member {
         self.shards.iter().map(|shard| lock(&shard.skipped).len()).sum()
     }
 
-    /// Acknowledges them.
+    /// Acknowledges them, unless the group may want something else by now.
     pub(crate) async fn flush_skipped(&self) {
+        if !self.is_current() || self.vanished.load(Ordering::SeqCst) {
+            return;
+        }
         for shard in &self.shards {
-            let ids = std::mem::take(&mut *lock(&shard.skipped));
-            if ids.is_empty() {
+            let mut skipped = Skipped { of: shard, ids: std::mem::take(&mut *lock(&shard.skipped)) };
+            if skipped.ids.is_empty() {
                 continue;
             }
-            let answer = self.shared.commands.query(&acknowledge(&shard.keys, &self.group, &ids)).await;
-            if answer.is_err() {
-                lock(&shard.skipped).extend(ids);
+            let command = acknowledge(&shard.keys, &self.group, &skipped.ids);
+            if self.shared.commands.query(&command).await.is_ok() {
+                skipped.ids.clear();
             }
         }
     }
@@ -433,6 +439,18 @@ impl Member {
     }
 }
 
+/// Entries that are being acknowledged; what is left of them when that is dropped is put back.
+struct Skipped<'a> {
+    of: &'a Shard,
+    ids: Vec<EntryId>,
+}
+
+impl Drop for Skipped<'_> {
+    fn drop(&mut self) {
+        lock(&self.of.skipped).append(&mut self.ids);
+    }
+}
+
 /// Acknowledges entries of the log.
 pub(crate) fn acknowledge(keys: &GroupKeys, group: &str, ids: &[EntryId]) -> Cmd {
     let mut command = Cmd::with_capacity(3 + ids.len(), 64 + ids.len() * 20);
@@ -441,6 +459,16 @@ pub(crate) fn acknowledge(keys: &GroupKeys, group: &str, ids: &[EntryId]) -> Cmd
         command.arg(id.to_string());
     }
     command
+}
+
+/// What must be the same for all members of a group, as text.
+fn describe(spec: &SubscriptionSpec) -> String {
+    let order = if spec.order == Order::PerKey { "per key" } else { "none" };
+    let filters = spec.filters.iter().map(|filter| {
+        let source = filter.only_source().map_or("*", |source| source.as_str());
+        format!("{source} {}", filter.pattern())
+    });
+    std::iter::once(format!("order {order}")).chain(filters).collect::<Vec<_>>().join("\n")
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

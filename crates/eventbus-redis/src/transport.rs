@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use eventbus::transport::{
-    Backlog, Capabilities, DeadLetters, Group, Membership, Mode, Order, Publishing, SubscriptionSpec,
+    Backlog, Capabilities, DeadLetters, Group, Membership, Mode, Publishing, SubscriptionSpec,
     Transport,
 };
 use eventbus::{AnyEvent, Error, ErrorKind, EventId, Result};
@@ -104,7 +104,7 @@ impl RedisTransport {
         let ephemeral = member.spec.ephemeral || member.spec.mode == Mode::Broadcast;
         let seen = shared.cursor(&member.group, shard);
         let command = member.command(&JOIN, shard, |command| {
-            command.arg(shared.config.lease.as_millis() as u64).arg(describe(&member.spec));
+            command.arg(shared.config.lease.as_millis() as u64).arg(&member.what);
             command.arg(u8::from(ephemeral)).arg(start).arg(seen);
         });
         let answer = JOIN.ask(&shared.commands, &command).await;
@@ -148,16 +148,6 @@ pub(crate) async fn instances(shared: &Shared, group: &Group) -> Result<Vec<Stri
     let prefix = format!("{group}#");
     let names = names.into_iter().filter_map(|name| String::from_utf8(name).ok());
     Ok(names.filter(|name| *name == group.as_str() || name.starts_with(&prefix)).collect())
-}
-
-/// What must be the same for all members of a group, as text.
-fn describe(spec: &SubscriptionSpec) -> String {
-    let order = if spec.order == Order::PerKey { "per key" } else { "none" };
-    let filters = spec.filters.iter().map(|filter| {
-        let source = filter.only_source().map_or("*", |source| source.as_str());
-        format!("{source} {}", filter.pattern())
-    });
-    std::iter::once(format!("order {order}")).chain(filters).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes down how many shards the bus has, or finds out that others say otherwise.

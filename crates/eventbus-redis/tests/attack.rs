@@ -205,6 +205,23 @@ async fn who_comes_back_late_and_who_took_over_do_not_share_a_key() {
     drop(owner);
 }
 
+#[tokio::test]
+async fn a_broadcast_survives_an_outage_longer_than_its_lease() {
+    let server = Server::start(Redis::new().append_only(eventbus::conformance::AppendOnly::Always)).await.unwrap();
+    let proxy = Proxy::start(server.port()).unwrap();
+    let (here, there) = (connect(proxy.port(), "").await, connect(server.port(), "").await);
+    let mut member = here.open(&SubscriptionSpec { mode: Mode::Broadcast, ..spec("g", Order::None) }).await.unwrap();
+    publish(&there, &[event("0", "k")]).await;
+    let zero = take(&mut member, 1).await;
+    settle(&member, zero[0].token, Settlement::Ack).await;
+    proxy.stall();
+    publish(&there, &[event("1", "k")]).await;
+    sleep(3000).await;
+    proxy.forward();
+    let taken = within(&mut member, 1, Duration::from_secs(5)).await;
+    assert_eq!(ids(&taken), ["1"]);
+}
+
 /// A member with a healthy peer that holds much gets to work at once.
 #[tokio::test]
 async fn a_peer_that_holds_much_delays_nobody() {
@@ -226,4 +243,53 @@ async fn a_peer_that_holds_much_delays_nobody() {
     };
     work.await;
     assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
+}
+
+/// A member that was away for longer than its lease, while the group got other filters.
+#[tokio::test]
+async fn a_member_of_old_filters_eats_nothing_of_new_ones() {
+    let server = plain().await;
+    let proxy = Proxy::start(server.port()).unwrap();
+    let (slow, quick) = (connect(proxy.port(), "").await, connect(server.port(), "").await);
+    let old = SubscriptionSpec { filters: vec![Filter::new("other.*".parse().unwrap())], ..spec("g", Order::None) };
+    let mut old = slow.open(&old).await.unwrap();
+    within(&mut old, 1, Duration::from_millis(100)).await;
+    proxy.stall();
+    sleep(1500).await;
+    let mut new = quick.open(&spec("g", Order::None)).await.unwrap();
+    proxy.forward();
+    let reads = async { while old.reader.receive(NonZeroU32::MIN).await.is_ok() {} };
+    let checks = async {
+        sleep(1500).await;
+        let mut seen = Vec::new();
+        for number in 0..20 {
+            publish(&quick, &[event(&format!("e{number}"), "k")]).await;
+            let taken = within(&mut new, 1, Duration::from_millis(200)).await;
+            for message in &taken {
+                settle(&new, message.token, Settlement::Ack).await;
+            }
+            seen.extend(ids(&taken));
+        }
+        seen.extend(ids(&within(&mut new, 20, Duration::from_secs(2)).await));
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 20, "{seen:?}");
+    };
+    tokio::select! { biased; () = checks => {}, () = async { reads.await; std::future::pending().await } => {} }
+}
+
+#[tokio::test]
+async fn a_member_that_left_leaves_nothing_unwanted_behind() {
+    let server = plain().await;
+    let transport = connect(server.port(), "").await;
+    let spec = SubscriptionSpec { filters: vec![Filter::new("other.*".parse().unwrap())], ..spec("g", Order::None) };
+    let mut member = transport.open(&spec).await.unwrap();
+    let events: Vec<AnyEvent> = (0..100).map(|number| event(&format!("e{number}"), "k")).collect();
+    publish(&transport, &events).await;
+    assert!(within(&mut member, 1, Duration::from_millis(20)).await.is_empty());
+    member.settler.stop().await;
+    while !member.reader.receive(NonZeroU32::MIN).await.unwrap().len() == 0 {}
+    drop(member);
+    let left = transport.backlog(&spec.group).await.unwrap().unwrap();
+    assert_eq!(left.in_flight, 0, "{left:?}");
 }

@@ -1,7 +1,9 @@
 -- Renews a member's lease, hands out what is due, tidies up after members that are gone.
--- ARGV: group, member, lease in ms, what it wants of the shard: '' (a group without order), 'take', 'keep', 'drop'.
+-- ARGV: group, member, lease in ms, what it wants of the shard: '' (a group without order), 'take', 'keep', 'drop';
+-- what the group is to this member.
 -- Answers: whether the lease had lapsed, whether the shard is its own, ms until something is due or -1, whether lost
--- members left messages, who lives (in a group with order). Answers an empty list when the group vanished.
+-- members left messages, who lives (in a group with order). Answers an empty list when the group vanished, or became
+-- another one while the member could not be heard.
 local lease, want = tonumber(ARGV[3]), ARGV[4]
 local now = clock()
 
@@ -11,7 +13,7 @@ local function consumers(stream)
 end
 
 local readers = {[log] = consumers(log), [again] = consumers(again)}
-if redis.call('EXISTS', meta) == 0 or not readers[log] or not readers[again] then return {} end
+if redis.call('HGET', meta, 'what') ~= ARGV[5] or not readers[log] or not readers[again] then return {} end
 local lapsed = alive(me, now) and 0 or 1
 redis.call('ZADD', members, string.format('%.0f', now + lease), me)
 redis.call('ZREMRANGEBYSCORE', members, '-inf', string.format('%.0f', now))
