@@ -245,6 +245,47 @@ async fn a_peer_that_holds_much_delays_nobody() {
     assert!(since.elapsed() < Duration::from_secs(2), "{:?}", since.elapsed());
 }
 
+fn many_fields() -> Vec<String> {
+    let mut words = vec!["XADD".to_owned(), LOG.to_owned(), "*".to_owned()];
+    words.extend((0..9000).map(|number| format!("f{number}")));
+    words
+}
+
+#[tokio::test]
+async fn an_entry_of_many_fields_is_returned_and_redriven_and_never_lost() {
+    let server = plain().await;
+    let transport = connect(server.port(), "").await;
+    let mut member = transport.open(&spec("g", Order::None)).await.unwrap();
+    let words = many_fields();
+    command(&server, &words.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let taken = take(&mut member, 1).await;
+    assert_eq!(ids(&taken), ["undecodable"]);
+    settle(&member, taken[0].token, Settlement::Return).await;
+    let again = take(&mut member, 1).await;
+    assert_eq!(ids(&again), ["undecodable"], "it was returned");
+    let failure = eventbus::transport::Failure::now(eventbus::transport::Reason::Undecodable, "x", 1);
+    let dead = Settlement::DeadLetter { failure: Box::new(failure), hold: false };
+    assert_eq!(settle(&member, again[0].token, dead).await, Settled::Applied);
+    let letters = transport.dead_letters(&Group::new("g").unwrap());
+    let id = letters.list(None, 10).await.unwrap()[0].id;
+    let redriven = letters.redrive(id).await;
+    let left = letters.list(None, 10).await.unwrap().len();
+    let came = within(&mut member, 1, Duration::from_secs(2)).await.len();
+    assert_eq!(left + came, 1, "{redriven:?}");
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_text_reach_the_dead_letter() {
+    let server = plain().await;
+    let transport = connect(server.port(), "").await;
+    let mut member = transport.open(&spec("g", Order::None)).await.unwrap();
+    let script = "return redis.call('XADD', KEYS[1], '*', 'payload', '\\255\\254\\0')";
+    command(&server, &["EVAL", script, "1", LOG]).await;
+    let taken = take(&mut member, 1).await;
+    let Body::Undecodable(body) = &taken[0].body else { panic!("it is no event") };
+    assert!(body.bytes.ends_with(b"\xff\xfe\0"), "{:?}", body.bytes);
+}
+
 /// A member that was away for longer than its lease, while the group got other filters.
 #[tokio::test]
 async fn a_member_of_old_filters_eats_nothing_of_new_ones() {
@@ -292,4 +333,33 @@ async fn a_member_that_left_leaves_nothing_unwanted_behind() {
     drop(member);
     let left = transport.backlog(&spec.group).await.unwrap().unwrap();
     assert_eq!(left.in_flight, 0, "{left:?}");
+}
+
+/// Skips its dead letters: one is redriven and fails once more while a later one of its key waits for a retry.
+#[tokio::test]
+async fn a_redriven_message_does_not_free_a_key_that_another_holds() {
+    let server = plain().await;
+    let transport = connect(server.port(), "").await;
+    let mut member = transport.open(&spec("g", Order::PerKey)).await.unwrap();
+    publish(&transport, &[event("1", "k")]).await;
+    let failure = || Box::new(eventbus::transport::Failure::now(eventbus::transport::Reason::Transient, "x", 1));
+    let retry = |millis| Settlement::RetryAfter { delay: Duration::from_millis(millis), failure: failure() };
+    let one = take(&mut member, 1).await;
+    settle(&member, one[0].token, Settlement::DeadLetter { failure: failure(), hold: false }).await;
+    publish(&transport, &[event("2", "k"), event("3", "k")]).await;
+    let two = take(&mut member, 1).await;
+    assert_eq!(ids(&two), ["2"]);
+    settle(&member, two[0].token, retry(3000)).await;
+    assert!(within(&mut member, 1, Duration::from_millis(300)).await.is_empty(), "3 is parked");
+    let letters = transport.dead_letters(&Group::new("g").unwrap());
+    let id = letters.list(None, 10).await.unwrap()[0].id;
+    assert!(letters.redrive(id).await.unwrap());
+    let one = take(&mut member, 1).await;
+    assert_eq!(ids(&one), ["1"]);
+    settle(&member, one[0].token, retry(100)).await;
+    let one = take(&mut member, 1).await;
+    assert_eq!(ids(&one), ["1"]);
+    settle(&member, one[0].token, Settlement::Ack).await;
+    let next = take(&mut member, 1).await;
+    assert_eq!(ids(&next), ["2"], "3 comes after 2");
 }
