@@ -110,6 +110,8 @@ pub(crate) struct ShardState {
     pub(crate) claim: Option<(String, String)>,
     /// Counts searches.
     pub(crate) searches: u64,
+    /// Since when the server has had more for this member than it knows of.
+    pub(crate) unseen: Option<Instant>,
 }
 
 /// Which search for messages to take over, and where it goes on in the log and in the group's stream.
@@ -167,6 +169,7 @@ impl Member {
                 last: EntryId::default(),
                 claim: Some(("-".into(), "-".into())),
                 searches: 0,
+                unseen: None,
             }),
             held: Mutex::default(),
             skipped: Mutex::default(),
@@ -344,7 +347,7 @@ impl Member {
         let mut told = list(answer).unwrap_or_default();
         let names = told.pop().and_then(list);
         let told: Vec<i64> = told.iter().filter_map(number).collect();
-        let ([lapsed, own, due, orphans], Some(names)) = (&told[..], names) else {
+        let ([lapsed, own, due, orphans, pending], Some(names)) = (&told[..], names) else {
             self.vanish();
             return Ok(());
         };
@@ -355,7 +358,18 @@ impl Member {
         if self.ordered && own == 1 && !before.own {
             self.load_held(shard).await?;
         }
+        let known = u64::try_from(self.known(shard)).unwrap_or(u64::MAX);
+        let unseen = u64::try_from(*pending).unwrap_or(0) > known;
         let mut state = lock(&self.shards[shard].state);
+        if !unseen {
+            state.unseen = None;
+        } else if state.unseen.get_or_insert_with(Instant::now).elapsed() >= self.shared.config.lease {
+            // A read that was given up arrived later.
+            state.unseen = None;
+            if state.claim.is_none() {
+                state.search();
+            }
+        }
         state.mine = self.is_mine(shard, names);
         if self.ordered && state.own && !state.mine {
             state.dropping = true;
@@ -389,6 +403,12 @@ impl Member {
         let mut names: Vec<Vec<u8>> = names.into_iter().filter_map(bytes).collect();
         names.sort();
         !names.is_empty() && names[shard % names.len()] == self.name.as_bytes()
+    }
+
+    /// How many messages of a shard this member knows that it has.
+    fn known(&self, shard: usize) -> usize {
+        let skipped = lock(&self.shards[shard].skipped).len();
+        self.flights().values().filter(|flight| flight.shard == shard).count() + skipped
     }
 
     /// Whether nothing of a shard is held.

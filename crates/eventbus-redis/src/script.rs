@@ -36,6 +36,8 @@ scripts! {
     LIST = ["group.lua", "list.lua"];
     /// Redrives or purges a dead letter.
     REDRIVE = ["full.lua", "group.lua", "redrive.lua"];
+    /// Takes back a scheduled event.
+    CANCEL = ["cancel.lua"];
     /// Moves scheduled events that are due to the log.
     LATER = ["later.lua"];
     /// Keeps an event until its time.
@@ -67,12 +69,17 @@ impl Lua {
         command
     }
 
+    /// The command that teaches a server the script.
+    pub(crate) fn load(&self) -> Cmd {
+        redis::cmd("SCRIPT").arg("LOAD").arg(self.code).to_owned()
+    }
+
     /// Runs the command, which [`command`](Self::command) made; a server that does not know the script is taught it.
     pub(crate) async fn run(&self, line: &Line, command: &Cmd) -> RedisResult<Value> {
         let answer = line.query(command).await;
         match &answer {
             Err(error) if error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript) => {
-                line.query(redis::cmd("SCRIPT").arg("LOAD").arg(self.code)).await?;
+                line.query(&self.load()).await?;
                 line.query(command).await
             }
             _ => answer,

@@ -15,13 +15,13 @@ use tokio::task::AbortHandle;
 
 use crate::config::RedisConfig;
 use crate::dead_letters::RedisDeadLetters;
-use crate::error::transient;
+use crate::error::{transient, unconfirmed};
 use crate::keeper;
 use crate::member::{Member, lock};
 use crate::message::{ENVELOPE, EVENT, bytes, envelope, list, number};
 use crate::publisher::Parcel;
 use crate::reader::RedisReader;
-use crate::script::{BACKLOG, FORGET, JOIN, SCHEDULE};
+use crate::script::{BACKLOG, CANCEL, FORGET, JOIN, SCHEDULE};
 use crate::settler::RedisSettler;
 use crate::shared::Shared;
 use crate::start::places;
@@ -220,10 +220,12 @@ impl Transport for RedisTransport {
             .arg(delay.as_nanos().div_ceil(1_000_000) as u64)
             .arg(shared.config.scheduled);
         command.arg(ENVELOPE).arg(&parcel.envelope).arg(EVENT).arg(&parcel.event[..]);
-        let kept = SCHEDULE.ask(&shared.commands, &command).await.map_err(uncertain)?;
+        let stored = shared.publisher.store(&shared.publishing, &SCHEDULE, &command).await;
+        let (kept, confirmed) = stored.map_err(uncertain)?;
         shared.scheduled.notify_one();
         match number(&kept) {
-            Some(1) => Ok(()),
+            Some(1) if confirmed => Ok(()),
+            Some(1) => Err(unconfirmed()),
             _ => Err(Error::new(ErrorKind::Full, "too many events are scheduled already")),
         }
     }
@@ -232,11 +234,10 @@ impl Transport for RedisTransport {
         let shared = self.shared();
         shared.open()?;
         for shard in &shared.shards {
-            let removed = shared.commands.query(redis::cmd("ZREM").arg(&shard.later).arg(id.as_str())).await;
+            let mut command = CANCEL.command(&[&shard.log, &shard.later, &shard.events]);
+            command.arg(id.as_str());
+            let removed = CANCEL.run(&shared.commands, &command).await;
             if number(&removed.map_err(|error| transient("cancelling", error))?) == Some(1) {
-                let events =
-                    shared.commands.query(redis::cmd("HDEL").arg(&shard.events).arg(id.as_str())).await;
-                events.map_err(|error| transient("cancelling", error))?;
                 return Ok(true);
             }
         }

@@ -222,6 +222,16 @@ async fn a_broadcast_survives_an_outage_longer_than_its_lease() {
     assert_eq!(ids(&taken), ["1"]);
 }
 
+#[tokio::test]
+async fn a_scheduled_event_is_as_safe_as_a_published_one() {
+    let server = plain().await;
+    let transport = connect(server.port(), "&durability=replicas:1").await;
+    let published = transport.publish(&[event("1", "k")], PUBLISHING).await;
+    assert_eq!(published[0].as_ref().unwrap_err().kind(), ErrorKind::Unknown);
+    let scheduled = transport.schedule(&event("2", "k"), Duration::from_secs(60)).await;
+    assert_eq!(scheduled.unwrap_err().kind(), ErrorKind::Unknown);
+}
+
 /// A member with a healthy peer that holds much gets to work at once.
 #[tokio::test]
 async fn a_peer_that_holds_much_delays_nobody() {
@@ -362,4 +372,72 @@ async fn a_redriven_message_does_not_free_a_key_that_another_holds() {
     settle(&member, one[0].token, Settlement::Ack).await;
     let next = take(&mut member, 1).await;
     assert_eq!(ids(&next), ["2"], "3 comes after 2");
+}
+
+/// Listens in front of a server; once told, it keeps back what asks for entries, and sends it on when its client has
+/// given up long ago, as a network may.
+async fn tardy(server: u16) -> (u16, tokio::sync::watch::Sender<bool>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let late = tokio::sync::watch::Sender::new(false);
+    let told = late.clone();
+    tokio::spawn(async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            let server = tokio::net::TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+            let (mut from, mut to) = client.into_split();
+            let (mut answers, mut asks) = server.into_split();
+            let mut late = told.subscribe();
+            tokio::spawn(async move { tokio::io::copy(&mut answers, &mut to).await });
+            tokio::spawn(async move {
+                let mut bytes = vec![0; 1 << 16];
+                while let Ok(count @ 1..) = from.read(&mut bytes).await {
+                    if *late.borrow() && bytes[..count].windows(10).any(|word| word == b"XREADGROUP") {
+                        late.wait_for(|late| !late).await.unwrap();
+                    }
+                    asks.write_all(&bytes[..count]).await.unwrap();
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            });
+        }
+    });
+    (port, late)
+}
+
+#[tokio::test]
+async fn a_read_that_arrives_when_nobody_waits_for_it_loses_nothing() {
+    let server = plain().await;
+    let (port, late) = tardy(server.port()).await;
+    let transport = connect(port, "").await;
+    let mut member = transport.open(&spec("g", Order::None)).await.unwrap();
+    assert!(within(&mut member, 1, Duration::from_millis(100)).await.is_empty());
+    late.send_replace(true);
+    // The read is given up after its block and the time for an answer.
+    assert!(within(&mut member, 1, Duration::from_millis(5500)).await.is_empty());
+    publish(&transport, &[event("1", "k")]).await;
+    late.send_replace(false);
+    until("it was handed out to nobody", async || {
+        format!("{:?}", command(&server, &["XPENDING", LOG, "g"]).await).starts_with("Array([Integer(1)")
+    })
+    .await;
+    assert_eq!(ids(&within(&mut member, 1, Duration::from_secs(10)).await), ["1"]);
+}
+
+#[tokio::test]
+async fn a_publish_that_nobody_waits_for_leaves_nothing_queued() {
+    let server = plain().await;
+    let transport = connect(server.port(), "").await;
+    publish(&transport, &[event("0", "k")]).await;
+    server.kill();
+    let patient = Publishing { deadline: Duration::from_secs(600), ..PUBLISHING };
+    for number in 0..50 {
+        let events = [event(&format!("e{number}"), "k")];
+        let published = transport.publish(&events, patient);
+        assert!(tokio::time::timeout(Duration::from_millis(30), published).await.is_err() || number < 3);
+    }
+    server.restart().await.unwrap();
+    publish(&transport, &[event("last", "k")]).await;
+    let stored = count(&server, &["XLEN", LOG]).await;
+    assert!(stored < 10, "{stored}");
 }
