@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use eventbus::{Error, ErrorKind, Result};
 use rand::RngExt as _;
-use redis::aio::MultiplexedConnection;
+use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, IntoConnectionInfo as _, RedisError, RedisResult,
+    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, IntoConnectionInfo as _, Pipeline, RedisError, RedisResult,
     TlsCertificates, TlsMode, Value,
 };
 use tokio::time::{Instant, sleep_until, timeout};
@@ -256,12 +256,24 @@ impl Line {
     /// Sends one command over the line as it is at this moment, waiting a while for a connection; a broken one is
     /// reported.
     pub(crate) async fn query(&self, command: &Cmd) -> RedisResult<Value> {
+        self.send(async |connection| command.query_async(connection).await).await
+    }
+
+    /// Sends commands together, as [`query`](Self::query) does one; what the server refused is among the answers.
+    pub(crate) async fn query_all(&self, commands: &Pipeline, answers: usize) -> RedisResult<Vec<Value>> {
+        self.send(async |connection| connection.req_packed_commands(commands, 0, answers).await).await
+    }
+
+    async fn send<T>(
+        &self,
+        send: impl AsyncFnOnce(&mut MultiplexedConnection) -> RedisResult<T>,
+    ) -> RedisResult<T> {
         let patience = self.answers.unwrap_or(DIAL);
         let Ok(connection) = timeout(patience, self.connection()).await else {
             return Err(std::io::Error::from(std::io::ErrorKind::NotConnected).into());
         };
         let Connection { number, mut inner, .. } = connection;
-        let answer = command.query_async::<Value>(&mut inner).await;
+        let answer = send(&mut inner).await;
         if let Err(error) = &answer
             && is_broken(error)
         {

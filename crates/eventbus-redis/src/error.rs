@@ -48,6 +48,11 @@ pub(crate) fn refused(error: RedisError) -> Error {
     transient(text, error)
 }
 
+/// The server has the event, and nobody knows whether its copies are safe.
+pub(crate) fn unconfirmed() -> Error {
+    Error::new(ErrorKind::Unknown, "the server has the event, but its copies were not confirmed in time")
+}
+
 /// A lost answer: nobody knows what became of the event.
 pub(crate) fn unknown(error: &RedisError) -> Error {
     let text = "the answer was lost; publish again with the same id";

@@ -13,7 +13,7 @@ use redis::{RedisResult, Value};
 use tokio::time::sleep;
 
 use crate::error::{is_broken, is_vanished, transient};
-use crate::member::{Member, Stream, lock};
+use crate::member::{Claiming, Member, Stream, lock};
 use crate::message::{Entry, EntryId, again_entry, bytes, list, log_entry, number};
 use crate::reading::{Answer, BLOCK, Reading};
 use crate::script::{CLAIM, LEAVE, SETTLE};
@@ -56,32 +56,38 @@ impl Inbox {
     pub(crate) async fn claim(&mut self, credit: NonZeroU32) -> Result<()> {
         let idle = self.lanes.iter().filter(|lane| lane.read.is_none());
         for shard in idle.flat_map(|lane| lane.shards.clone()).collect::<Vec<_>>() {
-            let room = (credit.get() as usize).saturating_sub(self.buffer.len());
-            if room == 0 {
-                return Ok(());
-            }
-            let claim = lock(&self.member.shards[shard].state).begin_claim();
-            let Some((log, again)) = claim else { continue };
-            let claimed = self.claim_shard(shard, (&log, &again), room).await;
-            lock(&self.member.shards[shard].state).reading = false;
-            match claimed {
-                Ok(()) => {}
-                Err(error) if is_vanished(&error) => self.member.vanish(),
-                Err(error) if is_broken(&error) => {}
-                Err(error) => return Err(transient("taking over messages", error)),
+            // Page by page, at once: nothing newer is read before the last.
+            loop {
+                let room = (credit.get() as usize).saturating_sub(self.buffer.len());
+                if room == 0 || self.member.is_stopped() {
+                    return Ok(());
+                }
+                let claim = lock(&self.member.shards[shard].state).begin_claim();
+                let Some(claim) = claim else { break };
+                let claimed = self.claim_shard(shard, claim, room).await;
+                lock(&self.member.shards[shard].state).reading = false;
+                match claimed {
+                    Ok(()) => {}
+                    Err(error) if is_vanished(&error) => {
+                        self.member.vanish();
+                        break;
+                    }
+                    Err(error) if is_broken(&error) => break,
+                    Err(error) => return Err(transient("taking over messages", error)),
+                }
             }
         }
         Ok(())
     }
 
-    async fn claim_shard(&mut self, shard: usize, from: (&str, &str), room: usize) -> RedisResult<()> {
+    async fn claim_shard(&mut self, shard: usize, (search, from): Claiming, room: usize) -> RedisResult<()> {
         let known: Vec<String> = {
             let flights = self.member.flights();
             let of_shard = flights.values().filter(|flight| flight.shard == shard);
             of_shard.map(|flight| format!("{}{}", flight.stream.name(), flight.id)).collect()
         };
         let answer = self.member.run(&CLAIM, shard, |command| {
-            command.arg(from.0).arg(from.1).arg(room);
+            command.arg(u8::from(self.member.ordered)).arg(&from.0).arg(&from.1).arg(room);
             for id in &known {
                 command.arg(id);
             }
@@ -94,7 +100,7 @@ impl Inbox {
         }
         let (log, again) = (log.unwrap_or_default(), again.unwrap_or_default());
         let done = log.is_empty() && again.is_empty();
-        lock(&self.member.shards[shard].state).claim = (!done).then_some((log, again));
+        lock(&self.member.shards[shard].state).claimed(search, (!done).then_some((log, again)));
         let mut found = Vec::new();
         for message in parts.next().and_then(list).unwrap_or_default() {
             let mut message = list(message).unwrap_or_default().into_iter();
@@ -161,8 +167,9 @@ impl Inbox {
     }
 
     async fn take_in(&mut self, shards: &[usize], (connection, answer): Answer) -> Result<()> {
+        let owns = |shard: &usize| lock(&self.member.shards[*shard].state).own;
         match answer {
-            Ok(answer) if self.member.is_current() => {
+            Ok(answer) if self.member.is_current() && shards.iter().all(owns) => {
                 for (shard, found) in self.entries(shards, answer) {
                     let absorbed = self.absorb(shard, found).await;
                     self.forgive(&[shard], absorbed)?;
@@ -295,6 +302,7 @@ impl Inbox {
         }
         let unseen = std::mem::take(&mut self.buffer);
         give_back(&self.member, unseen).await;
+        self.member.flush_skipped().await;
         let all = (0..self.member.shards.len()).map(|shard| self.member.run(&LEAVE, shard, |_| {}));
         for left in futures::future::join_all(all).await {
             if let Err(error) = left {

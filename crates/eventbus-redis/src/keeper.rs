@@ -16,6 +16,8 @@ use crate::shared::Shared;
 const POLL: Duration = Duration::from_millis(250);
 /// How often a log is trimmed, by whichever process is first.
 const TRIM: Duration = Duration::from_secs(1);
+/// For how long no member of an ephemeral group may be heard before the group is removed, its leases not counted.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Keeps for as long as the transport lives.
 pub(crate) async fn keep(shared: Weak<Shared>) {
@@ -59,6 +61,7 @@ async fn tend(shared: &Arc<Shared>) {
         let mut command = TEND.command(&[&shard.log, &shard.lock]);
         command.arg((TRIM * 4 / 5).as_millis() as u64).arg(shared.config.keep);
         command.arg(shared.config.keep_for.as_millis() as u64).arg(shard.groups());
+        command.arg(SILENCE.as_millis() as u64);
         match TEND.run(&shared.commands, &command).await {
             // Somebody else did it just now, and knows of the alarms.
             Ok(Value::Nil) => return,

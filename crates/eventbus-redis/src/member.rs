@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eventbus::transport::{Body, History, Received, SubscriptionSpec, Token};
+use eventbus::transport::{Body, History, Order, Received, SubscriptionSpec, Token};
 use eventbus::{AnyEvent, Error, ErrorKind, Result};
 use futures::future::join_all;
 use redis::{Cmd, RedisError, RedisResult, Value};
@@ -61,6 +61,8 @@ pub(crate) struct Member {
     /// The group as Redis knows it.
     pub(crate) group: String,
     pub(crate) spec: SubscriptionSpec,
+    /// What must be the same for all members of the group, as text.
+    pub(crate) what: String,
     pub(crate) ordered: bool,
     pub(crate) shards: Vec<Shard>,
     flights: Mutex<HashMap<u64, Flight>>,
@@ -106,14 +108,28 @@ pub(crate) struct ShardState {
     pub(crate) last: EntryId,
     /// Where to go on taking over messages, in the log and in the group's stream; `None` when there are none to take.
     pub(crate) claim: Option<(String, String)>,
+    /// Counts searches.
+    pub(crate) searches: u64,
+    /// Since when the server has had more for this member than it knows of.
+    pub(crate) unseen: Option<Instant>,
 }
+
+/// Which search for messages to take over, and where it goes on in the log and in the group's stream.
+pub(crate) type Claiming = (u64, (String, String));
 
 impl ShardState {
     /// Where to take messages over from, if that may be done now; it then counts as reading.
-    pub(crate) fn begin_claim(&mut self) -> Option<(String, String)> {
+    pub(crate) fn begin_claim(&mut self) -> Option<Claiming> {
         let claim = self.claim.clone().filter(|_| self.own && !self.dropping)?;
         self.reading = true;
-        Some(claim)
+        Some((self.searches, claim))
+    }
+
+    /// Notes where to go on, unless another search was asked for meanwhile: that begins from the start.
+    pub(crate) fn claimed(&mut self, search: u64, rest: Option<(String, String)>) {
+        if self.searches == search {
+            self.claim = rest;
+        }
     }
 
     /// Whether a read may begin now; it then counts as reading.
@@ -130,6 +146,7 @@ impl ShardState {
 
     /// Begins to look for messages to take over, from the start.
     pub(crate) fn search(&mut self) {
+        self.searches += 1;
         self.claim = Some(("-".to_owned(), "-".to_owned()));
     }
 }
@@ -140,7 +157,7 @@ impl Member {
         (name, group): (String, String),
         spec: &SubscriptionSpec,
     ) -> Self {
-        let ordered = spec.order == eventbus::transport::Order::PerKey;
+        let ordered = spec.order == Order::PerKey;
         let shard = |keys: &crate::keys::ShardKeys| Shard {
             keys: keys.group(&group),
             line: Line::new(&shared.dialler, None),
@@ -151,6 +168,8 @@ impl Member {
                 reading: false,
                 last: EntryId::default(),
                 claim: Some(("-".into(), "-".into())),
+                searches: 0,
+                unseen: None,
             }),
             held: Mutex::default(),
             skipped: Mutex::default(),
@@ -161,6 +180,7 @@ impl Member {
             name,
             group,
             spec: spec.clone(),
+            what: describe(spec),
             ordered,
             flights: Mutex::default(),
             tokens: AtomicU64::new(1),
@@ -303,7 +323,7 @@ impl Member {
                 tracing::debug!(group = %self.group, %error, "a sign of life was not heard");
             }
         }
-        if renewed {
+        if renewed && !self.vanished.load(Ordering::SeqCst) {
             *lock(&self.renewed) = began;
         }
         self.flush_skipped().await;
@@ -321,13 +341,13 @@ impl Member {
         };
         let lease = u64::try_from(self.shared.config.lease.as_millis()).unwrap_or(u64::MAX);
         let answer = self.run(&script::BEAT, shard, |command| {
-            command.arg(lease).arg(want);
+            command.arg(lease).arg(want).arg(&self.what);
         });
         let answer = answer.await?;
         let mut told = list(answer).unwrap_or_default();
         let names = told.pop().and_then(list);
         let told: Vec<i64> = told.iter().filter_map(number).collect();
-        let ([lapsed, own, due, orphans], Some(names)) = (&told[..], names) else {
+        let ([lapsed, own, due, orphans, pending], Some(names)) = (&told[..], names) else {
             self.vanish();
             return Ok(());
         };
@@ -338,7 +358,18 @@ impl Member {
         if self.ordered && own == 1 && !before.own {
             self.load_held(shard).await?;
         }
+        let known = u64::try_from(self.known(shard)).unwrap_or(u64::MAX);
+        let unseen = u64::try_from(*pending).unwrap_or(0) > known;
         let mut state = lock(&self.shards[shard].state);
+        if !unseen {
+            state.unseen = None;
+        } else if state.unseen.get_or_insert_with(Instant::now).elapsed() >= self.shared.config.lease {
+            // A read that was given up arrived later.
+            state.unseen = None;
+            if state.claim.is_none() {
+                state.search();
+            }
+        }
         state.mine = self.is_mine(shard, names);
         if self.ordered && state.own && !state.mine {
             state.dropping = true;
@@ -362,7 +393,8 @@ impl Member {
         let shard = &self.shards[shard];
         let keys = self.shared.commands.query(redis::cmd("HKEYS").arg(shard.keys.bound())).await?;
         let keys = list(keys).unwrap_or_default().into_iter().filter_map(bytes);
-        *lock(&shard.held) = keys.filter_map(|key| String::from_utf8(key).ok()).collect();
+        // What is being settled at this moment may be known here already and not there yet.
+        lock(&shard.held).extend(keys.filter_map(|key| String::from_utf8(key).ok()));
         Ok(())
     }
 
@@ -371,6 +403,12 @@ impl Member {
         let mut names: Vec<Vec<u8>> = names.into_iter().filter_map(bytes).collect();
         names.sort();
         !names.is_empty() && names[shard % names.len()] == self.name.as_bytes()
+    }
+
+    /// How many messages of a shard this member knows that it has.
+    fn known(&self, shard: usize) -> usize {
+        let skipped = lock(&self.shards[shard].skipped).len();
+        self.flights().values().filter(|flight| flight.shard == shard).count() + skipped
     }
 
     /// Whether nothing of a shard is held.
@@ -388,16 +426,19 @@ impl Member {
         self.shards.iter().map(|shard| lock(&shard.skipped).len()).sum()
     }
 
-    /// Acknowledges them.
+    /// Acknowledges them, unless the group may want something else by now.
     pub(crate) async fn flush_skipped(&self) {
+        if !self.is_current() || self.vanished.load(Ordering::SeqCst) {
+            return;
+        }
         for shard in &self.shards {
-            let ids = std::mem::take(&mut *lock(&shard.skipped));
-            if ids.is_empty() {
+            let mut skipped = Skipped { of: shard, ids: std::mem::take(&mut *lock(&shard.skipped)) };
+            if skipped.ids.is_empty() {
                 continue;
             }
-            let answer = self.shared.commands.query(&acknowledge(&shard.keys, &self.group, &ids)).await;
-            if answer.is_err() {
-                lock(&shard.skipped).extend(ids);
+            let command = acknowledge(&shard.keys, &self.group, &skipped.ids);
+            if self.shared.commands.query(&command).await.is_ok() {
+                skipped.ids.clear();
             }
         }
     }
@@ -418,6 +459,18 @@ impl Member {
     }
 }
 
+/// Entries that are being acknowledged; what is left of them when that is dropped is put back.
+struct Skipped<'a> {
+    of: &'a Shard,
+    ids: Vec<EntryId>,
+}
+
+impl Drop for Skipped<'_> {
+    fn drop(&mut self) {
+        lock(&self.of.skipped).append(&mut self.ids);
+    }
+}
+
 /// Acknowledges entries of the log.
 pub(crate) fn acknowledge(keys: &GroupKeys, group: &str, ids: &[EntryId]) -> Cmd {
     let mut command = Cmd::with_capacity(3 + ids.len(), 64 + ids.len() * 20);
@@ -426,6 +479,16 @@ pub(crate) fn acknowledge(keys: &GroupKeys, group: &str, ids: &[EntryId]) -> Cmd
         command.arg(id.to_string());
     }
     command
+}
+
+/// What must be the same for all members of a group, as text.
+fn describe(spec: &SubscriptionSpec) -> String {
+    let order = if spec.order == Order::PerKey { "per key" } else { "none" };
+    let filters = spec.filters.iter().map(|filter| {
+        let source = filter.only_source().map_or("*", |source| source.as_str());
+        format!("{source} {}", filter.pattern())
+    });
+    std::iter::once(format!("order {order}")).chain(filters).collect::<Vec<_>>().join("\n")
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

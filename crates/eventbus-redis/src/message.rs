@@ -103,20 +103,10 @@ pub(crate) fn body(fields: Vec<Value>, largest: usize) -> Body {
         }
     }
     let Some(event) = event else {
-        let text = others
-            .iter()
-            .chain(
-                head.iter()
-                    .map(|head| (ENVELOPE.as_bytes().to_vec(), head.clone()))
-                    .collect::<Vec<_>>()
-                    .iter(),
-            )
-            .map(|(name, value)| {
-                format!("{}={}", String::from_utf8_lossy(name), String::from_utf8_lossy(value))
-            })
-            .collect::<Vec<_>>()
-            .join("\n");
-        return undecodable(text.into(), "the entry has no field named event");
+        others.extend(head.map(|head| (ENVELOPE.as_bytes().to_vec(), head)));
+        let lines: Vec<Vec<u8>> =
+            others.iter().map(|(name, value)| [name.as_slice(), value].join(&b'=')).collect();
+        return undecodable(lines.join(&b'\n').into(), "the entry has no field named event");
     };
     let bytes = Bytes::from(event);
     if bytes.len() > largest {

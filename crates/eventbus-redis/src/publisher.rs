@@ -11,13 +11,14 @@ use eventbus::{Error, ErrorKind, Result};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use redis::aio::ConnectionLike as _;
-use redis::{Cmd, Pipeline, Value};
+use redis::{Cmd, Pipeline, RedisResult, ServerErrorKind, Value};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use crate::connection::{Connection, Line};
-use crate::error::{is_broken, refused, unknown};
+use crate::error::{is_broken, refused, unconfirmed, unknown};
 use crate::message::{ENVELOPE, EVENT, number};
+use crate::script::Lua;
 use crate::server::Confirmation;
 
 /// The most events of a pipeline.
@@ -91,6 +92,23 @@ impl Parcel {
     }
 }
 
+/// A call that waits; what is not sent when it ends, or its caller goes away, never will be.
+struct Waiting<'a> {
+    publisher: &'a Publisher,
+    post: &'a Arc<Post>,
+    ended: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        let of = |parcel: &Parcel| parcel.post.as_ref().is_some_and(|(its, _)| Arc::ptr_eq(its, self.post));
+        self.publisher.lock().parcels.retain(|parcel| !of(parcel));
+    }
+}
+
 /// One call of publish.
 struct Post {
     state: Mutex<PostState>,
@@ -156,14 +174,10 @@ impl Publisher {
             queue.parcels.extend(parcels);
         }
         self.bell.notify_one();
-        if timeout(publishing.deadline, post.ended.notified()).await.is_err() {
-            // Nothing of this post may be sent once its outcomes are told.
-            let of = |parcel: &Parcel| parcel.post.as_ref().is_some_and(|(its, _)| Arc::ptr_eq(its, &post));
-            let mut queue = self.lock();
-            let outcomes = post.outcomes();
-            queue.parcels.retain(|parcel| !of(parcel));
-            return outcomes;
-        }
+        let mut waiting = Waiting { publisher: self, post: &post, ended: false };
+        waiting.ended = timeout(publishing.deadline, post.ended.notified()).await.is_ok();
+        // Nothing of this post may be sent once its outcomes are told.
+        drop(waiting);
         post.outcomes()
     }
 
@@ -242,10 +256,7 @@ impl Publisher {
         for (parcel, answer) in parcels.into_iter().zip(answers) {
             let outcome = match answer.extract_error() {
                 Ok(_) if confirmed => Ok(()),
-                Ok(_) => Err(Error::new(
-                    ErrorKind::Unknown,
-                    "the server has the event, but its copies were not confirmed in time",
-                )),
+                Ok(_) => Err(unconfirmed()),
                 Err(error) => {
                     again |= is_broken(&error);
                     Err(refused(error))
@@ -257,6 +268,23 @@ impl Publisher {
             let error = std::io::Error::other("the server takes no writes").into();
             line.broken(number, &error).await;
         }
+    }
+
+    /// Runs a script that stores something; tells its answer, and whether that is as safe as a published event.
+    pub(crate) async fn store(&self, line: &Line, lua: &Lua, command: &Cmd) -> RedisResult<(Value, bool)> {
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.add_command(command.clone());
+        if self.confirm(&mut pipeline) == 0 {
+            return Ok((lua.ask(line, command).await?, true));
+        }
+        let mut answers = line.query_all(&pipeline, 2).await?;
+        if answers.first().is_some_and(is_no_script) {
+            line.query(&lua.load()).await?;
+            answers = line.query_all(&pipeline, 2).await?;
+        }
+        let confirmed = answers.pop().is_some_and(|last| self.is_confirmed(&last));
+        let answer = answers.pop().unwrap_or(Value::Nil).extract_error()?;
+        Ok((answer, confirmed))
     }
 
     /// Adds the command that waits for copies; tells how many answers that gives.
@@ -289,6 +317,10 @@ impl Publisher {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_no_script(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(error) if error.kind() == Some(ServerErrorKind::NoScript))
 }
 
 impl fmt::Debug for Publisher {

@@ -19,31 +19,33 @@ macro_rules! scripts {
 
 scripts! {
     /// Settles messages.
-    SETTLE = ["group.lua", "settle.lua"];
+    SETTLE = ["full.lua", "group.lua", "settle.lua"];
     /// Makes a group and joins it.
-    JOIN = ["group.lua", "join.lua"];
+    JOIN = ["full.lua", "group.lua", "join.lua"];
     /// Renews a lease, hands out what is due.
-    BEAT = ["group.lua", "beat.lua"];
+    BEAT = ["full.lua", "group.lua", "beat.lua"];
     /// Takes over pending messages.
-    CLAIM = ["group.lua", "claim.lua"];
+    CLAIM = ["full.lua", "group.lua", "claim.lua"];
     /// Ends a membership.
-    LEAVE = ["group.lua", "leave.lua"];
+    LEAVE = ["full.lua", "group.lua", "leave.lua"];
     /// Removes a group.
-    FORGET = ["group.lua", "forget.lua"];
+    FORGET = ["full.lua", "group.lua", "forget.lua"];
     /// Counts what a group holds.
     BACKLOG = ["group.lua", "backlog.lua"];
     /// Lists dead letters.
     LIST = ["group.lua", "list.lua"];
     /// Redrives or purges a dead letter.
-    REDRIVE = ["group.lua", "redrive.lua"];
+    REDRIVE = ["full.lua", "group.lua", "redrive.lua"];
+    /// Takes back a scheduled event.
+    CANCEL = ["cancel.lua"];
     /// Moves scheduled events that are due to the log.
     LATER = ["later.lua"];
     /// Keeps an event until its time.
     SCHEDULE = ["schedule.lua"];
     /// Trims a log.
-    TEND = ["tend.lua"];
+    TEND = ["full.lua", "tend.lua"];
     /// An idempotency guard.
-    GUARD = ["guard.lua"];
+    GUARD = ["full.lua", "guard.lua"];
 }
 
 /// A script and its hash.
@@ -67,12 +69,17 @@ impl Lua {
         command
     }
 
+    /// The command that teaches a server the script.
+    pub(crate) fn load(&self) -> Cmd {
+        redis::cmd("SCRIPT").arg("LOAD").arg(self.code).to_owned()
+    }
+
     /// Runs the command, which [`command`](Self::command) made; a server that does not know the script is taught it.
     pub(crate) async fn run(&self, line: &Line, command: &Cmd) -> RedisResult<Value> {
         let answer = line.query(command).await;
         match &answer {
             Err(error) if error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript) => {
-                line.query(redis::cmd("SCRIPT").arg("LOAD").arg(self.code)).await?;
+                line.query(&self.load()).await?;
                 line.query(command).await
             }
             _ => answer,

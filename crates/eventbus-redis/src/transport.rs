@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use eventbus::transport::{
-    Backlog, Capabilities, DeadLetters, Group, Membership, Mode, Order, Publishing, SubscriptionSpec,
+    Backlog, Capabilities, DeadLetters, Group, Membership, Mode, Publishing, SubscriptionSpec,
     Transport,
 };
 use eventbus::{AnyEvent, Error, ErrorKind, EventId, Result};
@@ -15,13 +15,13 @@ use tokio::task::AbortHandle;
 
 use crate::config::RedisConfig;
 use crate::dead_letters::RedisDeadLetters;
-use crate::error::transient;
+use crate::error::{transient, unconfirmed};
 use crate::keeper;
 use crate::member::{Member, lock};
 use crate::message::{ENVELOPE, EVENT, bytes, envelope, list, number};
 use crate::publisher::Parcel;
 use crate::reader::RedisReader;
-use crate::script::{BACKLOG, FORGET, JOIN, SCHEDULE};
+use crate::script::{BACKLOG, CANCEL, FORGET, JOIN, SCHEDULE};
 use crate::settler::RedisSettler;
 use crate::shared::Shared;
 use crate::start::places;
@@ -104,7 +104,7 @@ impl RedisTransport {
         let ephemeral = member.spec.ephemeral || member.spec.mode == Mode::Broadcast;
         let seen = shared.cursor(&member.group, shard);
         let command = member.command(&JOIN, shard, |command| {
-            command.arg(shared.config.lease.as_millis() as u64).arg(describe(&member.spec));
+            command.arg(shared.config.lease.as_millis() as u64).arg(&member.what);
             command.arg(u8::from(ephemeral)).arg(start).arg(seen);
         });
         let answer = JOIN.ask(&shared.commands, &command).await;
@@ -148,16 +148,6 @@ pub(crate) async fn instances(shared: &Shared, group: &Group) -> Result<Vec<Stri
     let prefix = format!("{group}#");
     let names = names.into_iter().filter_map(|name| String::from_utf8(name).ok());
     Ok(names.filter(|name| *name == group.as_str() || name.starts_with(&prefix)).collect())
-}
-
-/// What must be the same for all members of a group, as text.
-fn describe(spec: &SubscriptionSpec) -> String {
-    let order = if spec.order == Order::PerKey { "per key" } else { "none" };
-    let filters = spec.filters.iter().map(|filter| {
-        let source = filter.only_source().map_or("*", |source| source.as_str());
-        format!("{source} {}", filter.pattern())
-    });
-    std::iter::once(format!("order {order}")).chain(filters).collect::<Vec<_>>().join("\n")
 }
 
 /// Writes down how many shards the bus has, or finds out that others say otherwise.
@@ -230,10 +220,12 @@ impl Transport for RedisTransport {
             .arg(delay.as_nanos().div_ceil(1_000_000) as u64)
             .arg(shared.config.scheduled);
         command.arg(ENVELOPE).arg(&parcel.envelope).arg(EVENT).arg(&parcel.event[..]);
-        let kept = SCHEDULE.ask(&shared.commands, &command).await.map_err(uncertain)?;
+        let stored = shared.publisher.store(&shared.publishing, &SCHEDULE, &command).await;
+        let (kept, confirmed) = stored.map_err(uncertain)?;
         shared.scheduled.notify_one();
         match number(&kept) {
-            Some(1) => Ok(()),
+            Some(1) if confirmed => Ok(()),
+            Some(1) => Err(unconfirmed()),
             _ => Err(Error::new(ErrorKind::Full, "too many events are scheduled already")),
         }
     }
@@ -242,11 +234,10 @@ impl Transport for RedisTransport {
         let shared = self.shared();
         shared.open()?;
         for shard in &shared.shards {
-            let removed = shared.commands.query(redis::cmd("ZREM").arg(&shard.later).arg(id.as_str())).await;
+            let mut command = CANCEL.command(&[&shard.log, &shard.later, &shard.events]);
+            command.arg(id.as_str());
+            let removed = CANCEL.run(&shared.commands, &command).await;
             if number(&removed.map_err(|error| transient("cancelling", error))?) == Some(1) {
-                let events =
-                    shared.commands.query(redis::cmd("HDEL").arg(&shard.events).arg(id.as_str())).await;
-                events.map_err(|error| transient("cancelling", error))?;
                 return Ok(true);
             }
         }

@@ -1,7 +1,9 @@
 -- Renews a member's lease, hands out what is due, tidies up after members that are gone.
--- ARGV: group, member, lease in ms, what it wants of the shard: '' (a group without order), 'take', 'keep', 'drop'.
+-- ARGV: group, member, lease in ms, what it wants of the shard: '' (a group without order), 'take', 'keep', 'drop';
+-- what the group is to this member.
 -- Answers: whether the lease had lapsed, whether the shard is its own, ms until something is due or -1, whether lost
--- members left messages, who lives (in a group with order). Answers an empty list when the group vanished.
+-- members left messages, how many are pending for it, who lives (in a group with order). Answers an empty list when the group vanished, or became
+-- another one while the member could not be heard.
 local lease, want = tonumber(ARGV[3]), ARGV[4]
 local now = clock()
 
@@ -11,7 +13,7 @@ local function consumers(stream)
 end
 
 local readers = {[log] = consumers(log), [again] = consumers(again)}
-if redis.call('EXISTS', meta) == 0 or not readers[log] or not readers[again] then return {} end
+if redis.call('HGET', meta, 'what') ~= ARGV[5] or not readers[log] or not readers[again] then return {} end
 local lapsed = alive(me, now) and 0 or 1
 redis.call('ZADD', members, string.format('%.0f', now + lease), me)
 redis.call('ZREMRANGEBYSCORE', members, '-inf', string.format('%.0f', now))
@@ -34,15 +36,19 @@ end
 local first = redis.call('ZRANGE', waiting, 0, 0, 'WITHSCORES')
 local due = first[2] and math.max(0, first[2] - now) or -1
 
-local orphans, idle = 0, {}
+local orphans, pending_here, idle = 0, 0, {}
 for _, stream in ipairs({log, again}) do
   for _, one in ipairs(readers[stream]) do
     local name, pending = one[2], one[4]
-    if name ~= me and not alive(name, now) then
+    if name == me then
+      pending_here = pending_here + pending
+    elseif own == 1 and pending > 0 then
+      orphans = 1
+    elseif not alive(name, now) then
       if pending > 0 then orphans = 1 else idle[#idle + 1] = {stream, name} end
     end
   end
 end
 -- Nothing pending, looked up in this very script: deleting the name destroys nothing.
 for _, one in ipairs(idle) do redis.call('XGROUP', 'DELCONSUMER', one[1], group, one[2]) end
-return {lapsed, own, due, orphans, want ~= '' and redis.call('ZRANGE', members, 0, -1) or {}}
+return {lapsed, own, due, orphans, pending_here, want ~= '' and redis.call('ZRANGE', members, 0, -1) or {}}

@@ -18,9 +18,13 @@ local function position(id)
   return string.rep('0', 16 - #ms) .. ms .. '-' .. string.rep('0', 10 - #seq) .. seq
 end
 
+-- The most values a call can have, with room to spare; more of them travel as one, under this name.
+local MOST, PACKED = 4000, '~packed'
+
 -- Makes a record the newest entry of the group's own stream, from where members read it.
 local function hand(at, record)
   local key, attempt, history, fields = unpack(cmsgpack.unpack(record))
+  if #fields > MOST then fields = {PACKED, cmsgpack.pack(fields)} end
   local entry = {'XADD', again, '*', '~at', at, '~key', key, '~attempt', attempt, '~history', history}
   for _, field in ipairs(fields) do entry[#entry + 1] = field end
   redis.call(unpack(entry))
@@ -34,30 +38,62 @@ local function hand_kept(at)
   end
 end
 
+-- The places that hold a key, in order: everything behind the first is kept back.
+local function holders(key)
+  local places = {}
+  for place in string.gmatch(key ~= '' and redis.call('HGET', bound, key) or '', '[^,]+') do
+    places[#places + 1] = place
+  end
+  return places
+end
+
+local function set_holders(key, places)
+  if #places == 0 then
+    redis.call('HDEL', bound, key)
+  else
+    redis.call('HSET', bound, key, table.concat(places, ','))
+  end
+end
+
+-- Whether a place is one of them; where it is, or would be.
+local function find_holder(places, at)
+  for index, place in ipairs(places) do
+    if at <= place then return at == place, index end
+  end
+  return false, #places + 1
+end
+
 -- Keeps everything of a key behind this place.
 local function hold(key, at)
   if key == '' then return end
-  local now = redis.call('HGET', bound, key)
-  if not now or at < now then redis.call('HSET', bound, key, at) end
+  local places = holders(key)
+  local there, index = find_holder(places, at)
+  if there then return end
+  table.insert(places, index, at)
+  set_holders(key, places)
 end
 
 local CHUNK = 64
 
--- The message that held a key is over: what was parked behind it follows, in order, some at a time.
+-- The message that held a key is over: what was parked between it and the next that holds the key follows, in order,
+-- some at a time.
 local function release(key, at)
-  if key == '' or redis.call('HGET', bound, key) ~= at then return end
-  local next = redis.call('ZRANGEBYLEX', parked, '[' .. key .. '\0', '(' .. key .. '\1', 'LIMIT', 0, CHUNK)
-  if #next == 0 then
-    redis.call('HDEL', bound, key)
-    return
+  local places = holders(key)
+  local there, index = find_holder(places, at)
+  if not there then return end
+  table.remove(places, index)
+  if index == 1 then
+    local upto = places[1] and '[' .. key .. '\0' .. places[1] or '(' .. key .. '\1'
+    local next = redis.call('ZRANGEBYLEX', parked, '[' .. key .. '\0', upto, 'LIMIT', 0, CHUNK)
+    local last
+    for _, member in ipairs(next) do
+      last = string.sub(member, #key + 2)
+      hand_kept(last)
+      redis.call('ZREM', parked, member)
+    end
+    if last and last ~= places[1] then table.insert(places, 1, last) end
   end
-  local last
-  for _, member in ipairs(next) do
-    last = string.sub(member, #key + 2)
-    hand_kept(last)
-    redis.call('ZREM', parked, member)
-  end
-  redis.call('HSET', bound, key, last)
+  set_holders(key, places)
 end
 
 local function destroy()

@@ -5,7 +5,7 @@ for index = 1, #page, 2 do
   local at, record = page[index], redis.call('HGET', kept, page[index])
   if record then
     local key, attempt, history, fields = unpack(cmsgpack.unpack(record))
-    local holds = key ~= '' and redis.call('HGET', bound, key) == at and 1 or 0
+    local holds = find_holder(holders(key), at) and 1 or 0
     found[#found + 1] = {page[index + 1], tostring(attempt), history, holds, fields}
   end
 end

@@ -33,17 +33,17 @@ local function settle(kind, stream, id, key, attempt, history, detail)
     at = fields[2]
     local own = {}
     for index = 9, #fields do own[#own + 1] = fields[index] end
-    fields = own
+    fields = own[1] == PACKED and cmsgpack.unpack(own[2]) or own
   end
   if kind == 'ack' then
     take(stream, id)
     release(key, at)
     return 1
   end
-  local limit = key ~= '' and redis.call('HGET', bound, key)
+  local limit = holders(key)[1]
   if kind == 'park' and not (limit and at > limit) then return 4 end
   if kind == 'dead' and redis.call('ZCARD', dead) >= most_dead then return 2 end
-  take(stream, id)
+  -- Taken last: a script that fails undoes nothing.
   local record = cmsgpack.pack({key, attempt, history, fields})
   if kind == 'park' or (kind == 'return' and limit and at > limit) then
     redis.call('HSET', kept, at, record)
@@ -60,6 +60,7 @@ local function settle(kind, stream, id, key, attempt, history, detail)
     redis.call('ZADD', dead, number(), at)
     if detail == '1' then hold(key, at) else release(key, at) end
   end
+  take(stream, id)
   return 1
 end
 

@@ -1,5 +1,6 @@
 -- Trims a shard's log up to what every group has settled, notes how far each came, removes ephemeral groups whose
--- members all died. KEYS: log, lock. ARGV: ms nobody else needs to do it, entries and ms to leave, prefix of groups' keys.
+-- members all died. KEYS: log, lock. ARGV: ms nobody else needs to do it, entries and ms to leave, prefix of groups' keys,
+-- ms for which members of an ephemeral group may not be heard: all leases end in an outage, and nobody died of it.
 -- Answers false when somebody else did it just now, or the groups without members that hold the log: name, the time of
 -- the oldest entry they need in ms, how many entries they have not read.
 local log, lock = unpack(KEYS)
@@ -31,7 +32,14 @@ for _, one in ipairs(redis.call('XINFO', 'GROUPS', log)) do
   local name, pending, last, lag = one[2], one[6], one[8], one[12]
   local keys = ARGV[4] .. name
   local live = redis.call('ZCOUNT', keys .. ':members', '(' .. string.format('%.0f', now), '+inf')
-  if live == 0 and redis.call('HGET', keys .. ':meta', 'ephemeral') == '1' then
+  local ephemeral = redis.call('HGET', keys .. ':meta', 'ephemeral') == '1'
+  local silent = ephemeral and redis.call('HGET', keys .. ':meta', 'silent')
+  if live > 0 and silent then
+    redis.call('HDEL', keys .. ':meta', 'silent')
+  elseif live == 0 and ephemeral and not silent then
+    redis.call('HSET', keys .. ':meta', 'silent', string.format('%.0f', now))
+  end
+  if live == 0 and silent and now - silent >= tonumber(ARGV[5]) then
     redis.call('XGROUP', 'DESTROY', log, name)
     for _, part in ipairs({'again', 'kept', 'waiting', 'parked', 'dead', 'bound', 'members', 'meta'}) do
       redis.call('DEL', keys .. ':' .. part)
