@@ -10,8 +10,8 @@ use rand::RngExt as _;
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, IntoConnectionInfo as _, Pipeline, RedisError, RedisResult,
-    TlsCertificates, TlsMode, Value,
+    AsyncConnectionConfig, Client, ClientTlsConfig, Cmd, IntoConnectionInfo as _, Pipeline, RedisError,
+    RedisResult, TlsCertificates, TlsMode, Value,
 };
 use tokio::time::{Instant, sleep_until, timeout};
 use url::Url;

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use eventbus::transport::{
-    Backlog, Capabilities, DeadLetters, Group, Membership, Mode, Publishing, SubscriptionSpec,
-    Transport,
+    Backlog, Capabilities, DeadLetters, Group, Membership, Mode, Publishing, SubscriptionSpec, Transport,
 };
 use eventbus::{AnyEvent, Error, ErrorKind, EventId, Result};
 use redis::Value;

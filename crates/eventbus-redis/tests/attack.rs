@@ -1,12 +1,14 @@
 //! What goes wrong only at the wrong moment: full memory, pauses longer than a lease, answers that come too late.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use eventbus::conformance::{Proxy, Redis, RedisServer, Reply, Server};
 use eventbus::transport::{
-    Body, Group, Membership, Mode, Order, Publishing, Received, Settled, Settlement, Start,
-    SubscriptionSpec, Token, Transport as _, WhenFull,
+    Body, Group, Membership, Mode, Order, Publishing, Received, Settled, Settlement, Start, SubscriptionSpec,
+    Token, Transport as _, WhenFull,
 };
 use eventbus::{AnyEvent, ErrorKind, Filter};
 use eventbus_redis::{RedisConfig, RedisTransport};
@@ -107,7 +109,10 @@ async fn until<F: Future<Output = bool>>(what: &str, mut so: impl FnMut() -> F) 
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(15), waiting).await.is_ok(), "waited in vain until {what}");
+    assert!(
+        tokio::time::timeout(Duration::from_secs(15), waiting).await.is_ok(),
+        "waited in vain until {what}"
+    );
 }
 
 async fn sleep(millis: u64) {
@@ -117,7 +122,8 @@ async fn sleep(millis: u64) {
 /// Fills the server's memory to its limit.
 async fn fill(server: &RedisServer) {
     let used = format!("{:?}", command(server, &["INFO", "memory"]).await);
-    let used: u64 = used.split("used_memory:").nth(1).unwrap().split(['\\', '\r']).next().unwrap().parse().unwrap();
+    let used: u64 =
+        used.split("used_memory:").nth(1).unwrap().split(['\\', '\r']).next().unwrap().parse().unwrap();
     command(server, &["CONFIG", "SET", "maxmemory", &(used / 2).to_string()]).await;
     let full = command(server, &["SET", "x", "y"]).await;
     assert!(matches!(&full, Reply::Error(text) if text.starts_with("OOM")), "{full:?}");
@@ -207,10 +213,12 @@ async fn who_comes_back_late_and_who_took_over_do_not_share_a_key() {
 
 #[tokio::test]
 async fn a_broadcast_survives_an_outage_longer_than_its_lease() {
-    let server = Server::start(Redis::new().append_only(eventbus::conformance::AppendOnly::Always)).await.unwrap();
+    let server =
+        Server::start(Redis::new().append_only(eventbus::conformance::AppendOnly::Always)).await.unwrap();
     let proxy = Proxy::start(server.port()).unwrap();
     let (here, there) = (connect(proxy.port(), "").await, connect(server.port(), "").await);
-    let mut member = here.open(&SubscriptionSpec { mode: Mode::Broadcast, ..spec("g", Order::None) }).await.unwrap();
+    let mut member =
+        here.open(&SubscriptionSpec { mode: Mode::Broadcast, ..spec("g", Order::None) }).await.unwrap();
     publish(&there, &[event("0", "k")]).await;
     let zero = take(&mut member, 1).await;
     settle(&member, zero[0].token, Settlement::Ack).await;
@@ -302,7 +310,8 @@ async fn a_member_of_old_filters_eats_nothing_of_new_ones() {
     let server = plain().await;
     let proxy = Proxy::start(server.port()).unwrap();
     let (slow, quick) = (connect(proxy.port(), "").await, connect(server.port(), "").await);
-    let old = SubscriptionSpec { filters: vec![Filter::new("other.*".parse().unwrap())], ..spec("g", Order::None) };
+    let old =
+        SubscriptionSpec { filters: vec![Filter::new("other.*".parse().unwrap())], ..spec("g", Order::None) };
     let mut old = slow.open(&old).await.unwrap();
     within(&mut old, 1, Duration::from_millis(100)).await;
     proxy.stall();
@@ -333,7 +342,8 @@ async fn a_member_of_old_filters_eats_nothing_of_new_ones() {
 async fn a_member_that_left_leaves_nothing_unwanted_behind() {
     let server = plain().await;
     let transport = connect(server.port(), "").await;
-    let spec = SubscriptionSpec { filters: vec![Filter::new("other.*".parse().unwrap())], ..spec("g", Order::None) };
+    let spec =
+        SubscriptionSpec { filters: vec![Filter::new("other.*".parse().unwrap())], ..spec("g", Order::None) };
     let mut member = transport.open(&spec).await.unwrap();
     let events: Vec<AnyEvent> = (0..100).map(|number| event(&format!("e{number}"), "k")).collect();
     publish(&transport, &events).await;
@@ -352,7 +362,8 @@ async fn a_redriven_message_does_not_free_a_key_that_another_holds() {
     let transport = connect(server.port(), "").await;
     let mut member = transport.open(&spec("g", Order::PerKey)).await.unwrap();
     publish(&transport, &[event("1", "k")]).await;
-    let failure = || Box::new(eventbus::transport::Failure::now(eventbus::transport::Reason::Transient, "x", 1));
+    let failure =
+        || Box::new(eventbus::transport::Failure::now(eventbus::transport::Reason::Transient, "x", 1));
     let retry = |millis| Settlement::RetryAfter { delay: Duration::from_millis(millis), failure: failure() };
     let one = take(&mut member, 1).await;
     settle(&member, one[0].token, Settlement::DeadLetter { failure: failure(), hold: false }).await;
@@ -440,4 +451,25 @@ async fn a_publish_that_nobody_waits_for_leaves_nothing_queued() {
     publish(&transport, &[event("last", "k")]).await;
     let stored = count(&server, &["XLEN", LOG]).await;
     assert!(stored < 10, "{stored}");
+}
+
+#[tokio::test]
+async fn more_than_an_answer_can_carry_in_time_comes_in_parts() {
+    let server = plain().await;
+    let proxy = Proxy::start(server.port()).unwrap();
+    let (slow, quick) = (connect(proxy.port(), "").await, connect(server.port(), "").await);
+    let mut member = slow.open(&spec("g", Order::None)).await.unwrap();
+    let large = |number| AnyEvent::from_json(json(&format!("e{number}"), "k", 1 << 20)).unwrap();
+    publish(&quick, &(0..30).map(large).collect::<Vec<_>>()).await;
+    proxy.throttle(std::num::NonZeroU64::new(8 << 20).unwrap());
+    assert_eq!(within(&mut member, 30, Duration::from_secs(20)).await.len(), 30);
+}
+
+#[tokio::test]
+async fn ids_ahead_of_the_clock_are_trimmed_too() {
+    let server = plain().await;
+    let transport = connect(server.port(), "&keep=0").await;
+    command(&server, &["XADD", LOG, "99999999999999-0", "from", "a server whose clock was ahead"]).await;
+    publish(&transport, &(0..1000).map(|number| event(&format!("e{number}"), "k")).collect::<Vec<_>>()).await;
+    until("it is trimmed", async || count(&server, &["XLEN", LOG]).await <= 101).await;
 }

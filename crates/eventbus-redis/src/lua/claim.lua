@@ -11,20 +11,23 @@ if ordered and redis.call('HGET', meta, 'owner') ~= me then return {'', '', 0, {
 local known = {}
 for index = 7, #ARGV do known[ARGV[index]] = true end
 local now = clock()
-local found, gone = {}, 0
+local found, gone, size = {}, 0, 0
+-- More bytes than this would take too long to arrive on a slow network: the rest comes next.
+local LARGE = 2097152
 
 local function claim(stream, name)
   if from[stream] == '' then return '' end
   local page = redis.call('XPENDING', stream, group, from[stream], '+', 256)
   for _, one in ipairs(page) do
     local id, owner, times = one[1], one[2], one[4]
-    if #found >= many then return id end
+    if #found >= many or size >= LARGE then return id end
     local unseen = owner == me and not known[name .. id]
     if unseen or (owner ~= me and (ordered or not alive(owner, now))) then
       if not unseen then times = times + 1 end
       local entry = redis.call('XCLAIM', stream, group, me, 0, id, 'RETRYCOUNT', times)[1]
       if entry then
         found[#found + 1] = {name, id, times, entry[2]}
+        for _, value in ipairs(entry[2]) do size = size + #value end
       else
         gone = gone + 1
       end

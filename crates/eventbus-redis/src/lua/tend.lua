@@ -26,7 +26,15 @@ local function before(id)
   return string.format('%.0f-18446744073709551615', math.max(0, ms - 1))
 end
 
-local oldest = string.format('%.0f-0', math.max(0, now - ARGV[3]))
+-- Ids may be ahead of the clock: without a time to keep, it is not asked.
+local function newest()
+  local info = redis.call('XINFO', 'STREAM', log)
+  for index = 1, #info, 2 do
+    if info[index] == 'last-generated-id' then return info[index + 1] end
+  end
+end
+
+local oldest = ARGV[3] == '0' and newest() or string.format('%.0f-0', math.max(0, now - ARGV[3]))
 local held = {}
 for _, one in ipairs(redis.call('XINFO', 'GROUPS', log)) do
   local name, pending, last, lag = one[2], one[6], one[8], one[12]
