@@ -18,7 +18,7 @@ workspace = true
 
 REDIS = (
     *("keys", "message", "error", "config", "connection", "script", "server", "publisher", "idempotency"),
-    *("shared", "member", "inbox", "reading", "reader", "settler", "keeper", "start", "dead_letters"),
+    *("shared", "shard", "member", "inbox", "reading", "reader", "settler", "keeper", "start", "dead_letters"),
 )
 
 SOUND = {

@@ -13,11 +13,12 @@ use redis::{RedisResult, Value};
 use tokio::time::sleep;
 
 use crate::error::{is_broken, is_vanished, transient};
-use crate::member::{Claiming, Member, Stream, lock};
+use crate::member::{Member, Stream, lock};
 use crate::message::{Entry, EntryId, again_entry, bytes, list, log_entry, number};
 use crate::reading::{Answer, BLOCK, Reading};
 use crate::script::{CLAIM, LEAVE, SETTLE};
 use crate::settler::RedisSettler;
+use crate::shard::Claiming;
 
 /// How often a blocked read is asked to end after a stop.
 const UNBLOCK: Duration = Duration::from_millis(20);

@@ -173,6 +173,7 @@ mod reading;
 mod script;
 mod server;
 mod settler;
+mod shard;
 mod shared;
 mod start;
 mod transport;

@@ -1,6 +1,6 @@
 //! One member of a group: what it holds, which shards it reads, and its sign of life.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,9 +14,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::connection::Line;
-use crate::keys::GroupKeys;
+use crate::keys::ShardKeys;
 use crate::message::{Entry, EntryId, bytes, list, number};
 use crate::script;
+use crate::shard::{Shard, Skipped, acknowledge};
 use crate::shared::Shared;
 
 /// How often a member shows that it lives and looks for what is due, at least.
@@ -81,76 +82,6 @@ pub(crate) struct Member {
     pub(crate) settling: tokio::sync::Mutex<()>,
 }
 
-/// A shard, as a member sees it.
-pub(crate) struct Shard {
-    pub(crate) keys: GroupKeys,
-    /// A connection that blocks in its reads.
-    pub(crate) line: Line,
-    pub(crate) state: Mutex<ShardState>,
-    /// Keys that may be held; all that are.
-    pub(crate) held: Mutex<HashSet<String>>,
-    /// Entries the group does not want, to be acknowledged.
-    skipped: Mutex<Vec<EntryId>>,
-}
-
-/// Whether, and how, a shard is read.
-#[derive(Debug, Clone)]
-pub(crate) struct ShardState {
-    /// Whether it is this member's to read: always, in a group without order.
-    pub(crate) own: bool,
-    /// Whether it is this member's part, in a group with order.
-    pub(crate) mine: bool,
-    /// Whether it is to be given to another member once nothing of it is held.
-    pub(crate) dropping: bool,
-    /// Whether messages are under way that are not noted as held yet.
-    pub(crate) reading: bool,
-    /// The newest entry of the log that was read.
-    pub(crate) last: EntryId,
-    /// Where to go on taking over messages, in the log and in the group's stream; `None` when there are none to take.
-    pub(crate) claim: Option<(String, String)>,
-    /// Counts searches.
-    pub(crate) searches: u64,
-    /// Since when the server has had more for this member than it knows of.
-    pub(crate) unseen: Option<Instant>,
-}
-
-/// Which search for messages to take over, and where it goes on in the log and in the group's stream.
-pub(crate) type Claiming = (u64, (String, String));
-
-impl ShardState {
-    /// Where to take messages over from, if that may be done now; it then counts as reading.
-    pub(crate) fn begin_claim(&mut self) -> Option<Claiming> {
-        let claim = self.claim.clone().filter(|_| self.own && !self.dropping)?;
-        self.reading = true;
-        Some((self.searches, claim))
-    }
-
-    /// Notes where to go on, unless another search was asked for meanwhile: that begins from the start.
-    pub(crate) fn claimed(&mut self, search: u64, rest: Option<(String, String)>) {
-        if self.searches == search {
-            self.claim = rest;
-        }
-    }
-
-    /// Whether a read may begin now; it then counts as reading.
-    pub(crate) fn begin_read(&mut self) -> bool {
-        let begins = self.own && !self.dropping && self.claim.is_none();
-        self.reading |= begins;
-        begins
-    }
-
-    /// Whether a read that is under way should end soon.
-    pub(crate) fn wants_quiet(&self) -> bool {
-        self.dropping || self.claim.is_some()
-    }
-
-    /// Begins to look for messages to take over, from the start.
-    pub(crate) fn search(&mut self) {
-        self.searches += 1;
-        self.claim = Some(("-".to_owned(), "-".to_owned()));
-    }
-}
-
 impl Member {
     pub(crate) fn new(
         shared: &Arc<Shared>,
@@ -158,22 +89,8 @@ impl Member {
         spec: &SubscriptionSpec,
     ) -> Self {
         let ordered = spec.order == Order::PerKey;
-        let shard = |keys: &crate::keys::ShardKeys| Shard {
-            keys: keys.group(&group),
-            line: Line::new(&shared.dialler, None),
-            state: Mutex::new(ShardState {
-                own: !ordered,
-                mine: true,
-                dropping: false,
-                reading: false,
-                last: EntryId::default(),
-                claim: Some(("-".into(), "-".into())),
-                searches: 0,
-                unseen: None,
-            }),
-            held: Mutex::default(),
-            skipped: Mutex::default(),
-        };
+        let shard =
+            |keys: &ShardKeys| Shard::new(keys.group(&group), Line::new(&shared.dialler, None), spec.order);
         Self {
             shards: shared.shards.iter().map(shard).collect(),
             shared: Arc::clone(shared),
@@ -457,28 +374,6 @@ impl Member {
             self.vanish();
         }
     }
-}
-
-/// Entries that are being acknowledged; what is left of them when that is dropped is put back.
-struct Skipped<'a> {
-    of: &'a Shard,
-    ids: Vec<EntryId>,
-}
-
-impl Drop for Skipped<'_> {
-    fn drop(&mut self) {
-        lock(&self.of.skipped).append(&mut self.ids);
-    }
-}
-
-/// Acknowledges entries of the log.
-pub(crate) fn acknowledge(keys: &GroupKeys, group: &str, ids: &[EntryId]) -> Cmd {
-    let mut command = Cmd::with_capacity(3 + ids.len(), 64 + ids.len() * 20);
-    command.arg("XACK").arg(keys.log()).arg(group);
-    for id in ids {
-        command.arg(id.to_string());
-    }
-    command
 }
 
 /// What must be the same for all members of a group, as text.

@@ -11,9 +11,10 @@ use redis::{Cmd, RedisResult, Value};
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::{is_broken, is_vanished};
-use crate::member::{Member, Stream, acknowledge, lock};
+use crate::member::{Member, Stream, lock};
 use crate::message::{EntryId, list, number, write_history};
 use crate::script::{Lua, SETTLE};
+use crate::shard::acknowledge;
 
 /// How long a settlement is tried again while the member stops.
 const HURRY: Duration = Duration::from_secs(1);

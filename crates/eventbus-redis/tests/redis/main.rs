@@ -5,6 +5,7 @@ mod durability;
 mod ground;
 mod guard;
 mod log;
+mod mishaps;
 mod secure;
 mod sentinel;
 mod shards;
