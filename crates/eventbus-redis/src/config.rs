@@ -140,7 +140,9 @@ impl RedisConfig {
 
     pub(crate) fn check(&self) -> Result<()> {
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+        let options = Url::parse(&self.url).is_ok_and(|url| url.query().is_some());
         let rules = [
+            (options, "url: has options in it; RedisConfig::parse reads those"),
             (self.name.is_empty() || self.name.len() > 100, "name: must have 1 to 100 characters"),
             (!self.name.bytes().all(legal), "name: may only have letters, digits, '_', '-' and '.'"),
             (!(1..=64).contains(&self.shards), "shards: must be from 1 to 64"),

@@ -63,8 +63,6 @@ async fn tend(shared: &Arc<Shared>) {
         command.arg(shared.config.keep_for.as_millis() as u64).arg(shard.groups());
         command.arg(SILENCE.as_millis() as u64);
         match TEND.run(&shared.commands, &command).await {
-            // Somebody else did it just now, and knows of the alarms.
-            Ok(Value::Nil) => return,
             Ok(held) => {
                 let held = list(held).unwrap_or_default();
                 alarms.extend(held.into_iter().filter_map(|held| alarm(shared, held)));

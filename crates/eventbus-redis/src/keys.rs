@@ -13,7 +13,7 @@ pub(crate) struct ShardKeys {
     pub(crate) events: String,
     /// The latest number given to a dead letter.
     pub(crate) numbers: String,
-    /// Held for a moment by whoever trims.
+    /// What whoever trimmed last found, for a moment: nobody else needs to do it.
     pub(crate) lock: String,
     /// What all processes of the bus agree on; of the first shard only.
     pub(crate) settings: String,

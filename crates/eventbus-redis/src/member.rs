@@ -17,7 +17,7 @@ use crate::connection::Line;
 use crate::keys::ShardKeys;
 use crate::message::{Entry, EntryId, bytes, list, number};
 use crate::script;
-use crate::shard::{Shard, Skipped, acknowledge};
+use crate::shard::{Shard, ShardState, Skipped, acknowledge};
 use crate::shared::Shared;
 
 /// How often a member shows that it lives and looks for what is due, at least.
@@ -71,6 +71,10 @@ pub(crate) struct Member {
     stopped: AtomicBool,
     gone: AtomicBool,
     vanished: AtomicBool,
+    /// Another member has a shard that was this one's.
+    ousted: AtomicBool,
+    /// Tokens below this are of messages that others may have taken over.
+    doubtful: AtomicU64,
     /// Rings when there is something to do for the reader.
     pub(crate) bell: Notify,
     /// Rings when a beat is due earlier than thought.
@@ -104,6 +108,8 @@ impl Member {
             stopped: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             vanished: AtomicBool::new(false),
+            ousted: AtomicBool::new(false),
+            doubtful: AtomicU64::new(0),
             bell: Notify::new(),
             sooner: Notify::new(),
             due: Mutex::default(),
@@ -161,6 +167,11 @@ impl Member {
     /// Says what ends the reader.
     pub(crate) fn check(&self) -> Result<()> {
         self.shared.open()?;
+        if self.ousted.load(Ordering::SeqCst) {
+            let text =
+                format!("another member of {} took over while this one could not be heard", self.group);
+            return Err(Error::new(ErrorKind::NotSent, text));
+        }
         if !self.vanished.load(Ordering::SeqCst) {
             return Ok(());
         }
@@ -178,6 +189,11 @@ impl Member {
             let cursor = oldest.unwrap_or_else(|| lock(&shard.state).last);
             self.shared.remember(&self.group, number, cursor.to_string());
         }
+    }
+
+    /// The first token of the messages that nobody can have taken over since they came.
+    pub(crate) fn doubtful(&self) -> u64 {
+        self.doubtful.load(Ordering::SeqCst)
     }
 
     /// Tells whether nobody can have taken over this member's messages yet, as far as this process's clock says.
@@ -260,23 +276,31 @@ impl Member {
         let answer = self.run(&script::BEAT, shard, |command| {
             command.arg(lease).arg(want).arg(&self.what);
         });
-        let answer = answer.await?;
-        let mut told = list(answer).unwrap_or_default();
-        let names = told.pop().and_then(list);
-        let told: Vec<i64> = told.iter().filter_map(number).collect();
-        let ([lapsed, own, due, orphans, pending], Some(names)) = (&told[..], names) else {
+        let Some(told) = Told::read(answer.await?) else {
             self.vanish();
             return Ok(());
         };
-        let (lapsed, own, due, orphans) = (*lapsed, *own, *due, *orphans);
-        if let Ok(due) = u64::try_from(due) {
+        if told.lapsed {
+            self.doubtful.store(self.tokens.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+        if self.ordered && before.own && !told.own && want != "drop" {
+            // What waits here for its turn may run there already.
+            self.ousted.store(true, Ordering::SeqCst);
+            self.bell.notify_one();
+        }
+        if let Ok(due) = u64::try_from(told.due) {
             self.expect(Duration::from_millis(due));
         }
-        if self.ordered && own == 1 && !before.own {
+        if self.ordered && told.own && !before.own {
             self.load_held(shard).await?;
         }
-        let known = u64::try_from(self.known(shard)).unwrap_or(u64::MAX);
-        let unseen = u64::try_from(*pending).unwrap_or(0) > known;
+        self.heed(shard, &before, told);
+        Ok(())
+    }
+
+    /// Acts on what the server told of a shard.
+    fn heed(&self, shard: usize, before: &ShardState, told: Told) {
+        let unseen = told.pending > self.known(shard);
         let mut state = lock(&self.shards[shard].state);
         if !unseen {
             state.unseen = None;
@@ -287,22 +311,21 @@ impl Member {
                 state.search();
             }
         }
-        state.mine = self.is_mine(shard, names);
+        state.mine = self.is_mine(shard, told.names);
         if self.ordered && state.own && !state.mine {
             state.dropping = true;
         }
-        if self.ordered && (own == 1) != state.own {
-            state.own = own == 1;
+        if self.ordered && told.own != state.own {
+            state.own = told.own;
             state.dropping = false;
             state.search();
         }
-        if (orphans == 1 || lapsed == 1) && state.claim.is_none() {
+        if (told.orphans || told.lapsed) && state.claim.is_none() {
             state.search();
         }
         if state.own != before.own || state.dropping != before.dropping || state.claim.is_some() {
             self.bell.notify_one();
         }
-        Ok(())
     }
 
     /// Learns which keys are held, before the first message of a shard is read.
@@ -373,6 +396,34 @@ impl Member {
         if crate::error::is_vanished(error) {
             self.vanish();
         }
+    }
+}
+
+/// What the server answers to a sign of life.
+struct Told {
+    /// Whether the lease had ended.
+    lapsed: bool,
+    /// Whether the shard is this member's.
+    own: bool,
+    /// In how many ms something is due; negative for nothing.
+    due: i64,
+    /// Whether lost members left messages.
+    orphans: bool,
+    /// How many messages are pending for this member.
+    pending: usize,
+    /// Who lives, in a group with order.
+    names: Vec<Value>,
+}
+
+impl Told {
+    /// Reads the answer; `None` when the group vanished.
+    fn read(answer: Value) -> Option<Self> {
+        let mut told = list(answer)?;
+        let names = told.pop().and_then(list)?;
+        let told: Vec<i64> = told.iter().filter_map(number).collect();
+        let [lapsed, own, due, orphans, pending] = told[..] else { return None };
+        let pending = usize::try_from(pending).unwrap_or(0);
+        Some(Self { lapsed: lapsed == 1, own: own == 1, due, orphans: orphans == 1, pending, names })
     }
 }
 

@@ -46,13 +46,14 @@ impl RedisSettler {
         let member = &self.0;
         let mut works: Vec<Work> = member.shards.iter().map(|_| Work::default()).collect();
         // Whoever may have lost its messages has every settlement checked by the server.
-        let quick = member.is_current();
+        let sure = member.is_current().then(|| member.doubtful());
         let mut flights = member.flights();
         for (place, (token, settlement)) in settlements.iter().enumerate() {
             let Some(flight) = flights.get_mut(&token.0).filter(|flight| !flight.settling) else { continue };
             flight.settling = true;
             settled[place] = Settled::Unknown;
             let work = &mut works[flight.shard];
+            let quick = sure.is_some_and(|doubtful| token.0 >= doubtful);
             if quick && flight.stream == Stream::Log && matches!(settlement, Settlement::Ack) {
                 work.acks.push((place, flight.id));
                 continue;

@@ -66,7 +66,7 @@ impl Shared {
             (0..config.shards).map(|number| ShardKeys::new(&config.name, number)).collect();
         Ok(Arc::new(Self {
             publishing: Arc::new(Line::new(&dialler, answers)),
-            publisher: Arc::new(Publisher::new(server.confirmation, config.response_timeout / 2)),
+            publisher: Arc::new(Publisher::new(server.confirmation, config.response_timeout / 4)),
             logs: shards.iter().map(|shard| Arc::from(shard.log.as_str())).collect(),
             incarnation: format!("{}-{:012x}", std::process::id(), rand::rng().random::<u64>() >> 16),
             members: AtomicU64::new(0),

@@ -2,8 +2,8 @@
 -- ARGV: group, member, lease in ms, what it wants of the shard: '' (a group without order), 'take', 'keep', 'drop';
 -- what the group is to this member.
 -- Answers: whether the lease had lapsed, whether the shard is its own, ms until something is due or -1, whether lost
--- members left messages, how many are pending for it, who lives (in a group with order). Answers an empty list when the group vanished, or became
--- another one while the member could not be heard.
+-- members left messages, how many are pending for it, who lives (in a group with order). Answers an empty list when the
+-- group vanished, or became another one while the member could not be heard.
 local lease, want = tonumber(ARGV[3]), ARGV[4]
 local now = clock()
 
@@ -15,7 +15,15 @@ end
 local readers = {[log] = consumers(log), [again] = consumers(again)}
 if redis.call('HGET', meta, 'what') ~= ARGV[5] or not readers[log] or not readers[again] then return {} end
 local lapsed = alive(me, now) and 0 or 1
-redis.call('ZADD', members, string.format('%.0f', now + lease), me)
+local ends = string.format('%.0f', now + lease)
+-- When nobody at all was heard for a lease, it was the server that could not hear, or its clock that jumped: everybody
+-- gets another lease to be heard in, so that the first one back does not take the others for dead.
+local heard = tonumber(redis.call('HGET', meta, 'heard') or now)
+if now - heard > lease then
+  for _, name in ipairs(redis.call('ZRANGE', members, 0, -1)) do redis.call('ZADD', members, 'GT', ends, name) end
+end
+redis.call('HSET', meta, 'heard', string.format('%.0f', now))
+redis.call('ZADD', members, ends, me)
 redis.call('ZREMRANGEBYSCORE', members, '-inf', string.format('%.0f', now))
 
 local own = 0

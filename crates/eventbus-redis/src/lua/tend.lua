@@ -1,10 +1,11 @@
 -- Trims a shard's log up to what every group has settled, notes how far each came, removes ephemeral groups whose
 -- members all died. KEYS: log, lock. ARGV: ms nobody else needs to do it, entries and ms to leave, prefix of groups' keys,
 -- ms for which members of an ephemeral group may not be heard: all leases end in an outage, and nobody died of it.
--- Answers false when somebody else did it just now, or the groups without members that hold the log: name, the time of
--- the oldest entry they need in ms, how many entries they have not read.
+-- Answers the groups without members that hold the log, found now or by who did it just now: name, the time of the
+-- oldest entry they need in ms, how many entries they have not read.
 local log, lock = unpack(KEYS)
-if not redis.call('SET', lock, '1', 'NX', 'PX', ARGV[1]) then return false end
+local found = redis.call('GET', lock)
+if found then return cmsgpack.unpack(found) end
 if redis.call('EXISTS', log) == 0 then return {} end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -65,4 +66,5 @@ for _, one in ipairs(redis.call('XINFO', 'GROUPS', log)) do
 end
 local excess = redis.call('XLEN', log) - ARGV[2]
 if excess > 0 then redis.call('XTRIM', log, 'MINID', '~', oldest, 'LIMIT', excess) end
+redis.call('SET', lock, cmsgpack.pack(held), 'PX', ARGV[1])
 return held

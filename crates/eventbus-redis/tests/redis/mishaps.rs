@@ -473,3 +473,36 @@ async fn ids_ahead_of_the_clock_are_trimmed_too() {
     publish(&transport, &(0..1000).map(|number| event(&format!("e{number}"), "k")).collect::<Vec<_>>()).await;
     until("it is trimmed", async || count(&server, &["XLEN", LOG]).await <= 101).await;
 }
+
+/// Everybody's lease ends in an outage that is longer; nobody died of it.
+#[tokio::test]
+async fn after_an_outage_longer_than_a_lease_nobody_is_taken_for_dead() {
+    let server = plain().await;
+    let proxy = Proxy::start(server.port()).unwrap();
+    let (one, two) = (connect(server.port(), "").await, connect(proxy.port(), "").await);
+    let spec = spec("g", Order::None);
+    let mut first = one.open(&spec).await.unwrap();
+    let mut second = two.open(&spec).await.unwrap();
+    let events: Vec<AnyEvent> = (0..10).map(|number| event(&format!("evt_{number}"), "k")).collect();
+    publish(&one, &events).await;
+    let (mine, others) = (take(&mut first, 5).await, take(&mut second, 5).await);
+    server.stop();
+    proxy.stall().await;
+    sleep(2500).await;
+    server.resume();
+    // The second is heard later than the first, and still in time.
+    sleep(600).await;
+    proxy.forward().await;
+    let again = within(&mut first, 10, Duration::from_secs(3)).await;
+    assert!(again.is_empty(), "they are all held: {again:?}");
+    for (membership, held) in [(&first, mine), (&second, others)] {
+        for message in held {
+            assert_eq!(settle(membership, message.token, Settlement::Ack).await, Settled::Applied);
+        }
+    }
+    let group = Group::new("g").unwrap();
+    until("all is settled", || async {
+        one.backlog(&group).await.is_ok_and(|left| left.unwrap().unsettled() == 0)
+    })
+    .await;
+}
