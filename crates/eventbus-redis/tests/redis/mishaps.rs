@@ -487,12 +487,12 @@ async fn after_an_outage_longer_than_a_lease_nobody_is_taken_for_dead() {
     publish(&one, &events).await;
     let (mine, others) = (take(&mut first, 5).await, take(&mut second, 5).await);
     server.stop();
-    proxy.stall().await;
+    proxy.stall();
     sleep(2500).await;
     server.resume();
     // The second is heard later than the first, and still in time.
     sleep(600).await;
-    proxy.forward().await;
+    proxy.forward();
     let again = within(&mut first, 10, Duration::from_secs(3)).await;
     assert!(again.is_empty(), "they are all held: {again:?}");
     for (membership, held) in [(&first, mine), (&second, others)] {
