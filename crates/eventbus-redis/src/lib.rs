@@ -90,8 +90,12 @@
 //! - **Replication is asynchronous.** A fail-over may lose events that were confirmed. `durability=replicas:N` says `Ok`
 //!   only when N replicas have an event, and `Unknown` otherwise, which makes that rare and does not rule it out: Redis
 //!   may promote a replica that has it not. `min-replicas-to-write` narrows it further.
-//! - `fsync` and `replicas:N` are about `publish`. Publishing for later and settling do not wait for copies or `WAITAOF`:
-//!   a scheduled event can be lost with the server that kept it, a settled message can come again.
+//! - `fsync` and `replicas:N` are about publishing, now or for later. Settling does not wait for copies or `WAITAOF`: after
+//!   a fail-over a settled message can come again, and none is lost.
+//! - **Leases are by the server's clock.** An outage longer than the lease makes nobody dead: everybody is given another
+//!   lease to be heard in. A member that was not heard for longer while others were loses its messages to them.
+//! - **What a member holds**: a read takes what the subscription has room for of each stream it reads, messages that come
+//!   again beside new ones; in a group with order per key, of each of its shards.
 //! - **A group with order per key has one member at work per shard**; the others take over when it leaves or dies. More
 //!   members at work need more `shards`. Without order all members work.
 //! - **Members filter.** A group that wants one type in a hundred reads all hundred. `backlog().queued` counts what was
