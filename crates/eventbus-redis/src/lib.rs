@@ -171,6 +171,7 @@ mod keeper;
 mod keys;
 mod member;
 mod message;
+mod post;
 mod publisher;
 mod reader;
 mod reading;

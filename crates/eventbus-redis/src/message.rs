@@ -55,17 +55,20 @@ pub(crate) struct Entry {
 /// The text of the field `envelope`.
 pub(crate) fn envelope(envelope: &Envelope) -> String {
     let trace = envelope.trace.as_ref();
+    let time = envelope.time.as_millis().to_string();
     let parent = trace.map(TraceContext::parent).unwrap_or_default();
-    format!(
-        "1\t{}\t{}\t{}\t{}\t{}\t{}\t{parent}\t{}",
-        envelope.id,
-        envelope.event_type,
-        envelope.source,
-        envelope.time.as_millis(),
+    let parts = [
+        "1",
+        envelope.id.as_str(),
+        envelope.event_type.as_str(),
+        envelope.source.as_str(),
+        &time,
         if envelope.livemode { "live" } else { "test" },
         envelope.key.as_ref().map_or("", |key| key.as_str()),
+        &parent,
         trace.and_then(TraceContext::state).unwrap_or_default(),
-    )
+    ];
+    parts.join("\t")
 }
 
 /// Reads the field `envelope`.

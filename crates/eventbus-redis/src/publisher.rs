@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,13 +12,15 @@ use eventbus::{Error, ErrorKind, Result};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use redis::aio::ConnectionLike as _;
-use redis::{Cmd, Pipeline, RedisResult, ServerErrorKind, Value};
+use redis::{Cmd, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until};
 
 use crate::connection::{Connection, Line};
 use crate::error::{is_broken, refused, unconfirmed, unknown};
 use crate::message::{ENVELOPE, EVENT, number};
+use crate::post::{Piece, Post};
 use crate::script::Lua;
 use crate::server::Confirmation;
 
@@ -31,7 +34,10 @@ const UNDER_WAY: usize = 3;
 /// Sends what many callers publish.
 pub(crate) struct Publisher {
     queue: Mutex<Queue>,
+    /// Rings when there is something to send, or nothing will follow.
     bell: Notify,
+    /// Rings when a deadline is earlier than that of a call before.
+    sooner: Notify,
     confirmation: Confirmation,
     /// How long replicas and disks may take.
     patience: Duration,
@@ -39,7 +45,10 @@ pub(crate) struct Publisher {
 
 #[derive(Default)]
 struct Queue {
-    parcels: VecDeque<Parcel>,
+    /// Calls with something left to send.
+    posts: VecDeque<Arc<Post>>,
+    /// Calls without an answer, by their deadlines.
+    open: VecDeque<(Instant, Weak<Post>)>,
     closed: bool,
 }
 
@@ -49,145 +58,107 @@ pub(crate) struct Parcel {
     pub(crate) log: Arc<str>,
     pub(crate) envelope: String,
     pub(crate) event: Bytes,
-    post: Option<(Arc<Post>, usize)>,
 }
 
 impl Parcel {
     pub(crate) fn new(log: &Arc<str>, envelope: String, event: Bytes) -> Self {
-        Self { log: Arc::clone(log), envelope, event, post: None }
+        Self { log: Arc::clone(log), envelope, event }
+    }
+
+    /// How many bytes of it are sent, nearly.
+    pub(crate) fn size(&self) -> usize {
+        self.envelope.len() + self.event.len()
     }
 
     fn command(&self) -> Cmd {
-        let size = self.log.len() + self.envelope.len() + self.event.len() + 96;
-        let mut command = Cmd::with_capacity(7, size);
+        let mut command = Cmd::with_capacity(7, self.log.len() + self.size() + 32);
         command.arg("XADD").arg(&*self.log).arg("*");
         command.arg(ENVELOPE).arg(&self.envelope).arg(EVENT).arg(&self.event[..]);
         command
     }
+}
 
-    fn take(&self) -> bool {
-        let Some((post, index)) = &self.post else { return false };
-        let mut state = post.lock();
-        match state.fates.get_mut(*index) {
-            Some(fate @ Fate::Waits) => {
-                *fate = Fate::Sent;
-                true
-            }
-            _ => false,
+impl Queue {
+    /// Takes in a call; tells whether its deadline comes before those of others.
+    fn push(&mut self, deadline: Instant, post: Arc<Post>) -> bool {
+        while self.open.front().is_some_and(|(_, post)| post.strong_count() == 0) {
+            self.open.pop_front();
         }
+        let place = self.open.iter().rposition(|(other, _)| *other <= deadline).map_or(0, |last| last + 1);
+        self.open.insert(place, (deadline, Arc::downgrade(&post)));
+        self.posts.push_back(post);
+        place + 1 < self.open.len()
     }
 
-    fn end(self, outcome: Result<()>) {
-        let Some((post, index)) = self.post else { return };
-        let mut state = post.lock();
-        // Nothing is left to tell once the caller's deadline has passed.
-        if let Some(fate) = state.fates.get_mut(index) {
-            *fate = Fate::Ended(outcome);
-        }
-        state.open -= 1;
-        if state.open == 0 {
-            drop(state);
-            post.ended.notify_one();
+    /// Tells the callers whose deadlines have passed.
+    fn expire(&mut self, now: Instant) {
+        while let Some((deadline, post)) = self.open.front() {
+            if let Some(post) = post.upgrade() {
+                if now < *deadline {
+                    return;
+                }
+                // Nothing of a call may be sent once its outcomes are told.
+                post.expire();
+                self.posts.retain(|other| !Arc::ptr_eq(other, &post));
+            }
+            self.open.pop_front();
         }
     }
 }
 
-/// A call that waits; what is not sent when it ends, or its caller goes away, never will be.
+/// A call that waits; what is not sent when its caller goes away never will be.
 struct Waiting<'a> {
     publisher: &'a Publisher,
-    post: &'a Arc<Post>,
     ended: bool,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.ended {
-            return;
+        if !self.ended {
+            self.publisher.lock().posts.retain(|post| post.is_awaited());
         }
-        let of = |parcel: &Parcel| parcel.post.as_ref().is_some_and(|(its, _)| Arc::ptr_eq(its, self.post));
-        self.publisher.lock().parcels.retain(|parcel| !of(parcel));
-    }
-}
-
-/// One call of publish.
-struct Post {
-    state: Mutex<PostState>,
-    ended: Notify,
-}
-
-struct PostState {
-    fates: Vec<Fate>,
-    open: usize,
-}
-
-enum Fate {
-    Waits,
-    Sent,
-    Ended(Result<()>),
-}
-
-impl Post {
-    fn lock(&self) -> MutexGuard<'_, PostState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What became of every event, as far as that is known now.
-    fn outcomes(&self) -> Vec<Result<()>> {
-        let fates = std::mem::take(&mut self.lock().fates);
-        let told = |fate| match fate {
-            Fate::Ended(outcome) => outcome,
-            Fate::Waits => {
-                Err(Error::new(ErrorKind::NotSent, "the deadline passed before the event could be sent"))
-            }
-            Fate::Sent => Err(Error::new(
-                ErrorKind::Unknown,
-                "no answer before the deadline; publish again with the same id",
-            )),
-        };
-        fates.into_iter().map(told).collect()
     }
 }
 
 impl Publisher {
     pub(crate) fn new(confirmation: Confirmation, patience: Duration) -> Self {
-        Self { queue: Mutex::default(), bell: Notify::new(), confirmation, patience }
+        let (queue, bell, sooner) = (Mutex::default(), Notify::new(), Notify::new());
+        Self { queue, bell, sooner, confirmation, patience }
     }
 
     /// Sends events and waits for their outcomes, until the deadline.
-    pub(crate) async fn publish(&self, mut parcels: Vec<Parcel>, publishing: Publishing) -> Vec<Result<()>> {
+    pub(crate) async fn publish(&self, parcels: Vec<Parcel>, publishing: Publishing) -> Vec<Result<()>> {
         if parcels.is_empty() {
             return Vec::new();
         }
-        let fates = parcels.iter().map(|_| Fate::Waits).collect();
-        let post = Arc::new(Post {
-            state: Mutex::new(PostState { fates, open: parcels.len() }),
-            ended: Notify::new(),
-        });
-        for (index, parcel) in parcels.iter_mut().enumerate() {
-            parcel.post = Some((Arc::clone(&post), index));
-        }
-        {
+        let count = parcels.len();
+        let (post, outcomes) = Post::new(parcels);
+        let deadline = Instant::now() + publishing.deadline;
+        let is_sooner = {
             let mut queue = self.lock();
             if queue.closed {
-                return parcels.iter().map(|_| Err(Error::closed("the Redis transport"))).collect();
+                post.refuse();
+                false
+            } else {
+                queue.push(deadline, post)
             }
-            queue.parcels.extend(parcels);
-        }
+        };
         self.bell.notify_one();
-        let mut waiting = Waiting { publisher: self, post: &post, ended: false };
-        waiting.ended = timeout(publishing.deadline, post.ended.notified()).await.is_ok();
-        // Nothing of this post may be sent once its outcomes are told.
-        drop(waiting);
-        post.outcomes()
+        if is_sooner {
+            self.sooner.notify_one();
+        }
+        let mut waiting = Waiting { publisher: self, ended: false };
+        let mut outcomes = outcomes.await.unwrap_or_default();
+        waiting.ended = true;
+        outcomes.resize_with(count, || Err(Error::new(ErrorKind::Unknown, "the publisher has ended")));
+        outcomes
     }
 
     /// Takes nothing more; what waits is not sent.
     pub(crate) fn close(&self) {
         let mut queue = self.lock();
         queue.closed = true;
-        for parcel in queue.parcels.drain(..) {
-            parcel.end(Err(Error::closed("the Redis transport")));
-        }
+        queue.posts.drain(..).for_each(|post| post.refuse());
         drop(queue);
         self.bell.notify_one();
     }
@@ -195,79 +166,112 @@ impl Publisher {
     /// Sends for as long as the publisher is open, and what is under way to its end.
     pub(crate) async fn run(self: Arc<Self>, line: Arc<Line>) {
         let mut under_way = FuturesUnordered::new();
+        // Whether the last pipeline had events of more than one call.
+        let mut crowded = false;
+        let mut timer = pin!(sleep_until(Instant::now()));
         loop {
-            let (waits, closed) = {
+            let (waits, closed, deadline) = {
                 let queue = self.lock();
-                (!queue.parcels.is_empty(), queue.closed)
+                (!queue.posts.is_empty(), queue.closed, queue.open.front().map(|(deadline, _)| *deadline))
             };
-            let room = under_way.len() < UNDER_WAY;
             if closed && under_way.is_empty() {
                 return;
             }
+            // Set anew only after it rang or for an earlier deadline: most calls are answered long before theirs.
+            if let Some(deadline) = deadline
+                && (timer.is_elapsed() || deadline < timer.deadline())
+            {
+                timer.as_mut().reset(deadline);
+            }
+            let room = under_way.len() < UNDER_WAY;
             tokio::select! {
                 biased;
                 Some(()) = under_way.next(), if !under_way.is_empty() => {}
                 connection = line.connection(), if waits && room => {
-                    let parcels = self.gather();
-                    if !parcels.is_empty() {
-                        under_way.push(self.send(&line, connection, parcels));
+                    let pieces = self.gather();
+                    crowded = pieces.len() > 1;
+                    if !pieces.is_empty() {
+                        under_way.push(self.send(&line, connection, pieces));
                     }
                 }
-                () = self.bell.notified(), if !waits && !closed => {}
+                () = self.bell.notified(), if !waits && !closed => {
+                    // Others are likely to publish in a moment: it all goes out together.
+                    if crowded {
+                        yield_now().await;
+                    }
+                }
+                () = &mut timer, if deadline.is_some() => self.lock().expire(Instant::now()),
+                () = self.sooner.notified() => {}
             }
         }
     }
 
     /// Takes what fits into one pipeline.
-    fn gather(&self) -> Vec<Parcel> {
+    fn gather(&self) -> Vec<Piece> {
         let mut queue = self.lock();
-        let (mut parcels, mut size) = (Vec::with_capacity(queue.parcels.len().min(MOST)), 0);
-        while parcels.len() < MOST && size < LARGE {
-            let Some(parcel) = queue.parcels.pop_front() else { break };
-            if parcel.take() {
-                size += parcel.event.len() + parcel.envelope.len();
-                parcels.push(parcel);
+        let (mut pieces, mut count, mut size) = (Vec::new(), 0, 0);
+        while count < MOST
+            && size < LARGE
+            && let Some(post) = queue.posts.front()
+        {
+            let (piece, is_last) = post.take(MOST - count, LARGE - size);
+            count += piece.parcels().len();
+            size += piece.parcels().iter().map(Parcel::size).sum::<usize>();
+            if !piece.parcels().is_empty() {
+                pieces.push(piece);
+            }
+            if is_last {
+                queue.posts.pop_front();
             }
         }
-        parcels
+        pieces
     }
 
     /// Sends a pipeline and tells everybody what became of it.
-    async fn send(&self, line: &Line, connection: Connection, parcels: Vec<Parcel>) {
+    async fn send(&self, line: &Line, connection: Connection, pieces: Vec<Piece>) {
         let Connection { number, mut inner, .. } = connection;
-        let mut pipeline = Pipeline::with_capacity(parcels.len() + 1);
-        for parcel in &parcels {
+        let count: usize = pieces.iter().map(|piece| piece.parcels().len()).sum();
+        let mut pipeline = Pipeline::with_capacity(count + 1);
+        for parcel in pieces.iter().flat_map(Piece::parcels) {
             pipeline.add_command(parcel.command());
         }
         let confirms = self.confirm(&mut pipeline);
-        let answers = inner.req_packed_commands(&pipeline, 0, parcels.len() + confirms).await;
-        let answers = match answers {
-            Ok(answers) => answers,
+        let answers = inner.req_packed_commands(&pipeline, 0, count + confirms).await;
+        drop(pipeline);
+        let broken = match answers {
+            Ok(answers) => self.tell(pieces, answers),
             Err(error) => {
-                if is_broken(&error) {
-                    line.broken(number, &error).await;
-                }
-                parcels.into_iter().for_each(|parcel| parcel.end(Err(unknown(&error))));
-                return;
+                pieces
+                    .into_iter()
+                    .for_each(|piece| piece.end(std::iter::repeat_with(|| Err(unknown(&error)))));
+                is_broken(&error).then_some(error)
             }
         };
-        let confirmed = confirms == 0 || answers.last().is_some_and(|last| self.is_confirmed(last));
-        let mut again = false;
-        for (parcel, answer) in parcels.into_iter().zip(answers) {
-            let outcome = match answer.extract_error() {
-                Ok(_) if confirmed => Ok(()),
-                Ok(_) => Err(unconfirmed()),
-                Err(error) => {
-                    again |= is_broken(&error);
-                    Err(refused(error))
-                }
-            };
-            parcel.end(outcome);
-        }
-        if again {
-            let error = std::io::Error::other("the server takes no writes").into();
+        if let Some(error) = broken {
             line.broken(number, &error).await;
         }
+    }
+
+    /// Tells everybody what the server said; gives what is wrong with the connection.
+    fn tell(&self, pieces: Vec<Piece>, answers: Vec<Value>) -> Option<RedisError> {
+        let confirmed = match self.confirmation {
+            Confirmation::Answer => true,
+            _ => answers.last().is_some_and(|last| self.is_confirmed(last)),
+        };
+        let mut again = false;
+        let mut outcomes = answers.into_iter().map(|answer| match answer.extract_error() {
+            Ok(_) if confirmed => Ok(()),
+            Ok(_) => Err(unconfirmed()),
+            Err(error) => {
+                again |= is_broken(&error);
+                Err(refused(error))
+            }
+        });
+        for piece in pieces {
+            piece.end(&mut outcomes);
+        }
+        drop(outcomes);
+        again.then(|| std::io::Error::other("the server takes no writes").into())
     }
 
     /// Runs a script that stores something; tells its answer, and whether that is as safe as a published event.
@@ -325,6 +329,6 @@ fn is_no_script(answer: &Value) -> bool {
 
 impl fmt::Debug for Publisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Publisher").field("queued", &self.lock().parcels.len()).finish_non_exhaustive()
+        f.debug_struct("Publisher").field("calls", &self.lock().open.len()).finish_non_exhaustive()
     }
 }

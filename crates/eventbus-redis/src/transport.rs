@@ -187,20 +187,16 @@ impl Transport for RedisTransport {
     }
 
     async fn publish(&self, batch: &[AnyEvent], publishing: Publishing) -> Vec<Result<()>> {
-        let mut outcomes = Vec::with_capacity(batch.len());
-        let mut parcels = Vec::with_capacity(batch.len());
-        for event in batch {
+        let (mut parcels, mut refused) = (Vec::with_capacity(batch.len()), Vec::new());
+        for (place, event) in batch.iter().enumerate() {
             match self.parcel(event) {
-                Ok(parcel) => {
-                    parcels.push(parcel);
-                    outcomes.push(Ok(()));
-                }
-                Err(error) => outcomes.push(Err(error)),
+                Ok(parcel) => parcels.push(parcel),
+                Err(error) => refused.push((place, error)),
             }
         }
-        let mut told = self.shared().publisher.publish(parcels, publishing).await.into_iter();
-        for outcome in outcomes.iter_mut().filter(|outcome| outcome.is_ok()) {
-            *outcome = told.next().unwrap_or(Ok(()));
+        let mut outcomes = self.shared().publisher.publish(parcels, publishing).await;
+        for (place, error) in refused {
+            outcomes.insert(place, Err(error));
         }
         outcomes
     }
