@@ -25,7 +25,7 @@ async fn once<C: Contender>(url: String, load: Load) -> Throughput {
     let work = async {
         member = Some(C::join(&url, tally).await);
         tally.finished().await;
-        Server::acknowledged(&url, C::STREAM, C::GROUP).await;
+        C::acknowledged(&url).await;
     };
     let throughput = measure(load.count, work).await;
     C::leave(member.expect("it has joined")).await;

@@ -52,7 +52,7 @@ impl<C: Contender> Flow<C> {
         self.published += load.count;
         load::publish(&self.publisher, load).await;
         self.tally.finished().await;
-        Server::acknowledged(&self.url, C::STREAM, C::GROUP).await;
+        C::acknowledged(&self.url).await;
     }
 
     pub(crate) async fn stop(self) {

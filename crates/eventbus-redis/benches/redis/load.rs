@@ -65,8 +65,6 @@ impl Load {
 pub(crate) trait Contender: Send + Sync + Sized + 'static {
     /// The stream that events go to.
     const STREAM: &str;
-    /// The consumer group on the server.
-    const GROUP: &str = GROUP;
     type Member: Send;
 
     fn connect(url: &str) -> impl Future<Output = Self> + Send;
@@ -79,6 +77,11 @@ pub(crate) trait Contender: Send + Sync + Sized + 'static {
 
     /// Consumes, acknowledging each event only after it was handled.
     fn join(url: &str, tally: &'static Tally) -> impl Future<Output = Self::Member> + Send;
+
+    /// Waits until everything that was handled is acknowledged.
+    fn acknowledged(url: &str) -> impl Future<Output = ()> + Send {
+        Server::acknowledged(url, Self::STREAM, GROUP)
+    }
 
     fn leave(member: Self::Member) -> impl Future<Output = ()> + Send;
 
