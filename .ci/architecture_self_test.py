@@ -17,7 +17,7 @@ workspace = true
 """
 
 REDIS = (
-    *("keys", "message", "error", "config", "connection", "script", "server", "publisher", "idempotency"),
+    *("keys", "message", "error", "config", "connection", "script", "server", "post", "publisher", "idempotency"),
     *("shared", "shard", "member", "inbox", "reading", "reader", "settler", "keeper", "start", "dead_letters"),
 )
 
