@@ -13,9 +13,9 @@ use redis::{RedisResult, Value};
 use tokio::time::sleep;
 
 use crate::error::{is_broken, is_vanished, transient};
-use crate::member::{Member, Stream, lock};
+use crate::member::{BLOCK, Member, Stream, lock};
 use crate::message::{Entry, EntryId, again_entry, bytes, list, log_entry, number};
-use crate::reading::{Answer, BLOCK, Reading};
+use crate::reading::{Answer, Reading};
 use crate::script::{CLAIM, LEAVE, SETTLE};
 use crate::settler::RedisSettler;
 use crate::shard::Claiming;
@@ -127,6 +127,9 @@ impl Inbox {
     /// Begins a read in every lane that has none. Each may bring as much as was asked for, as nobody else could take it
     /// meanwhile, or it is the only one.
     pub(crate) fn read(&mut self, credit: NonZeroU32) {
+        if !self.member.may_read() {
+            return;
+        }
         for lane in self.lanes.iter_mut().filter(|lane| lane.read.is_none()) {
             let begin = |shard: &usize| lock(&self.member.shards[*shard].state).begin_read();
             let shards: Vec<usize> = lane.shards.iter().copied().filter(begin).collect();

@@ -20,6 +20,8 @@ use crate::script;
 use crate::shard::{Shard, ShardState, Skipped, acknowledge};
 use crate::shared::Shared;
 
+/// How long a read waits for events before it is asked again, at most.
+pub(crate) const BLOCK: Duration = Duration::from_secs(1);
 /// How often a member shows that it lives and looks for what is due, at least.
 const POLL: Duration = Duration::from_millis(250);
 
@@ -191,6 +193,18 @@ impl Member {
         }
     }
 
+    /// How long a read may wait. With order, no read may outlive the lease: what it brought then would be taken from under
+    /// the shard's next owner.
+    pub(crate) fn block(&self) -> Duration {
+        if self.ordered { BLOCK.min(self.shared.config.lease / 3) } else { BLOCK }
+    }
+
+    /// Whether a read may begin: with order only while the lease lasts until the read has ended, whatever becomes of this
+    /// process meanwhile.
+    pub(crate) fn may_read(&self) -> bool {
+        !self.ordered || lock(&self.renewed).elapsed() < self.shared.config.lease / 2
+    }
+
     /// The first token of the messages that nobody can have taken over since they came.
     pub(crate) fn doubtful(&self) -> u64 {
         self.doubtful.load(Ordering::SeqCst)
@@ -258,6 +272,8 @@ impl Member {
         }
         if renewed && !self.vanished.load(Ordering::SeqCst) {
             *lock(&self.renewed) = began;
+            // A read may have waited for this.
+            self.bell.notify_one();
         }
         self.flush_skipped().await;
     }

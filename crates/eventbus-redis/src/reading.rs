@@ -1,17 +1,13 @@
 //! One blocking read, on a connection that does nothing else.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use redis::{Cmd, RedisError, RedisResult, Value};
 use tokio::time::timeout;
 
 use crate::connection::Connection;
-use crate::member::{Member, lock};
-
-/// How long a read waits for events before it is asked again.
-pub(crate) const BLOCK: Duration = Duration::from_secs(1);
+use crate::member::{BLOCK, Member, lock};
 
 /// What became of a read, and on which connection.
 pub(crate) type Answer = (Connection, RedisResult<Value>);
@@ -52,7 +48,7 @@ impl Reading {
 fn command(member: &Member, shards: &[usize], count: u32) -> Cmd {
     let mut command = Cmd::with_capacity(9 + shards.len() * 4, 256 + shards.len() * 128);
     command.arg("XREADGROUP").arg("GROUP").arg(&member.group).arg(&member.name);
-    command.arg("COUNT").arg(count).arg("BLOCK").arg(BLOCK.as_millis() as u64).arg("STREAMS");
+    command.arg("COUNT").arg(count).arg("BLOCK").arg(member.block().as_millis() as u64).arg("STREAMS");
     for shard in shards {
         let keys = &member.shards[*shard].keys;
         command.arg(keys.again()).arg(keys.log());
