@@ -23,6 +23,8 @@ end
 local function settle(kind, stream, id, key, attempt, history, detail)
   local mine = redis.call('XPENDING', stream, group, id, id, 1)[1]
   if not mine or mine[2] ~= me then return 0 end
+  -- With order, nobody but the shard's owner holds keys: whoever lost it leaves its messages to the next one, in order.
+  if kind ~= 'ack' and key ~= '' and redis.call('HGET', meta, 'owner') ~= me then return 0 end
   local entry = redis.call('XRANGE', stream, id, id)[1]
   if not entry then
     redis.call('XACK', stream, group, id)
