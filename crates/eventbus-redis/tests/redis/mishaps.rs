@@ -13,29 +13,15 @@ use eventbus::transport::{
 use eventbus::{AnyEvent, ErrorKind, Filter};
 use eventbus_redis::{RedisConfig, RedisTransport};
 
-const LOG: &str = "eventbus:{bus/0}:log";
+use crate::ground::{LOG, command, count, plain, until};
 
 fn key(group: &str, part: &str) -> String {
     format!("eventbus:{{bus/0}}:group:{group}:{part}")
 }
 
-async fn plain() -> RedisServer {
-    Server::start(Redis::new()).await.unwrap()
-}
-
 async fn connect(port: u16, options: &str) -> RedisTransport {
     let url = format!("redis://127.0.0.1:{port}?lease=1s&response_timeout=1s{options}");
     RedisTransport::connect(RedisConfig::parse(&url).unwrap()).await.unwrap()
-}
-
-async fn command(server: &RedisServer, words: &[&str]) -> Reply {
-    server.command(words).await.unwrap()
-}
-
-async fn count(server: &RedisServer, words: &[&str]) -> i64 {
-    let answer = command(server, words).await;
-    let Reply::Integer(count) = answer else { panic!("{words:?}: {answer:?}") };
-    count
 }
 
 fn json(id: &str, key: &str, size: usize) -> String {
@@ -101,18 +87,6 @@ fn ids(taken: &[Received]) -> Vec<String> {
 
 async fn settle(membership: &Membership, token: Token, settlement: Settlement) -> Settled {
     membership.settler.settle(&[(token, settlement)]).await[0]
-}
-
-async fn until<F: Future<Output = bool>>(what: &str, mut so: impl FnMut() -> F) {
-    let waiting = async {
-        while !so().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    assert!(
-        tokio::time::timeout(Duration::from_secs(15), waiting).await.is_ok(),
-        "waited in vain until {what}"
-    );
 }
 
 async fn sleep(millis: u64) {
