@@ -127,9 +127,6 @@ impl Inbox {
     /// Begins a read in every lane that has none. Each may bring as much as was asked for, as nobody else could take it
     /// meanwhile, or it is the only one.
     pub(crate) fn read(&mut self, credit: NonZeroU32) {
-        if !self.member.may_read() {
-            return;
-        }
         for lane in self.lanes.iter_mut().filter(|lane| lane.read.is_none()) {
             let begin = |shard: &usize| lock(&self.member.shards[*shard].state).begin_read();
             let shards: Vec<usize> = lane.shards.iter().copied().filter(begin).collect();

@@ -166,6 +166,12 @@ impl Member {
         self.bell.notify_one();
     }
 
+    /// A shard of this member's is another one's by now.
+    pub(crate) fn oust(&self) {
+        self.ousted.store(true, Ordering::SeqCst);
+        self.bell.notify_one();
+    }
+
     /// Says what ends the reader.
     pub(crate) fn check(&self) -> Result<()> {
         self.shared.open()?;
@@ -191,18 +197,6 @@ impl Member {
             let cursor = oldest.unwrap_or_else(|| lock(&shard.state).last);
             self.shared.remember(&self.group, number, cursor.to_string());
         }
-    }
-
-    /// How long a read may wait. With order, no read may outlive the lease: what it brought then would be taken from under
-    /// the shard's next owner.
-    pub(crate) fn block(&self) -> Duration {
-        if self.ordered { BLOCK.min(self.shared.config.lease / 3) } else { BLOCK }
-    }
-
-    /// Whether a read may begin: with order only while the lease lasts until the read has ended, whatever becomes of this
-    /// process meanwhile.
-    pub(crate) fn may_read(&self) -> bool {
-        !self.ordered || lock(&self.renewed).elapsed() < self.shared.config.lease / 2
     }
 
     /// The first token of the messages that nobody can have taken over since they came.
@@ -272,8 +266,6 @@ impl Member {
         }
         if renewed && !self.vanished.load(Ordering::SeqCst) {
             *lock(&self.renewed) = began;
-            // A read may have waited for this.
-            self.bell.notify_one();
         }
         self.flush_skipped().await;
     }
@@ -301,8 +293,7 @@ impl Member {
         }
         if self.ordered && before.own && !told.own && want != "drop" {
             // What waits here for its turn may run there already.
-            self.ousted.store(true, Ordering::SeqCst);
-            self.bell.notify_one();
+            self.oust();
         }
         if let Ok(due) = u64::try_from(told.due) {
             self.expect(Duration::from_millis(due));

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisResult, Script, ServerErrorKind, Value};
 
 use crate::connection::Line;
@@ -24,6 +25,8 @@ scripts! {
     JOIN = ["full.lua", "group.lua", "join.lua"];
     /// Renews a lease, hands out what is due.
     BEAT = ["full.lua", "group.lua", "beat.lua"];
+    /// Reads a shard of a group with order.
+    READ = ["full.lua", "group.lua", "read.lua"];
     /// Takes over pending messages.
     CLAIM = ["full.lua", "group.lua", "claim.lua"];
     /// Ends a membership.
@@ -77,13 +80,21 @@ impl Lua {
     /// Runs the command, which [`command`](Self::command) made; a server that does not know the script is taught it.
     pub(crate) async fn run(&self, line: &Line, command: &Cmd) -> RedisResult<Value> {
         let answer = line.query(command).await;
-        match &answer {
-            Err(error) if error.kind() == redis::ErrorKind::Server(ServerErrorKind::NoScript) => {
-                line.query(&self.load()).await?;
-                line.query(command).await
-            }
-            _ => answer,
+        if is_unknown(&answer) {
+            line.query(&self.load()).await?;
+            return line.query(command).await;
         }
+        answer
+    }
+
+    /// The same on a connection of its own.
+    pub(crate) async fn run_on(&self, on: &mut MultiplexedConnection, command: &Cmd) -> RedisResult<Value> {
+        let answer = command.query_async(on).await;
+        if is_unknown(&answer) {
+            self.load().query_async::<Value>(on).await?;
+            return command.query_async(on).await;
+        }
+        answer
     }
 
     /// Runs a command that may be carried out twice, and once more when the connection breaks under it.
@@ -93,4 +104,10 @@ impl Lua {
             answer => answer,
         }
     }
+}
+
+/// Whether the server does not know a script.
+fn is_unknown(answer: &RedisResult<Value>) -> bool {
+    let unknown = redis::ErrorKind::Server(ServerErrorKind::NoScript);
+    answer.as_ref().is_err_and(|error| error.kind() == unknown)
 }

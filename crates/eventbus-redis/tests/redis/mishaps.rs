@@ -186,6 +186,23 @@ async fn who_comes_back_late_and_who_took_over_do_not_share_a_key() {
 }
 
 #[tokio::test]
+async fn who_lost_a_shard_without_knowing_reads_nothing_of_it() {
+    let server = plain().await;
+    let transport = connect(server.port(), "").await;
+    let mut member = transport.open(&spec("g", Order::PerKey)).await.unwrap();
+    publish(&transport, &[event("1", "k")]).await;
+    let held = take(&mut member, 1).await;
+    assert_eq!(settle(&member, held[0].token, Settlement::Ack).await, Settled::Applied);
+    assert!(within(&mut member, 1, Duration::from_millis(50)).await.is_empty(), "its read waits");
+    command(&server, &["HSET", &key("g", "meta"), "owner", "another"]).await;
+    publish(&transport, &[event("2", "k")]).await;
+    let error = member.reader.receive(NonZeroU32::MIN).await.unwrap_err();
+    assert!(error.to_string().contains("took over"), "{error}");
+    let pending = format!("{:?}", command(&server, &["XPENDING", LOG, "g"]).await);
+    assert!(pending.starts_with("Array([Integer(0)"), "{pending}");
+}
+
+#[tokio::test]
 async fn a_broadcast_survives_an_outage_longer_than_its_lease() {
     let server =
         Server::start(Redis::new().append_only(eventbus::conformance::AppendOnly::Always)).await.unwrap();
