@@ -47,6 +47,16 @@ async fn what_is_never_written_is_gone_after_a_kill_and_after_a_vanishing() {
 }
 
 #[tokio::test]
+async fn a_port_is_nobody_elses_while_its_server_is_down() {
+    let server = Server::start(Redis::new()).await.unwrap();
+    let claim = ("127.0.0.1", server.port());
+    server.kill();
+    assert!(std::net::UdpSocket::bind(claim).is_err(), "the server's place keeps it");
+    drop(server);
+    std::net::UdpSocket::bind(claim).expect("it is free again");
+}
+
+#[tokio::test]
 async fn a_stopped_server_answers_when_it_goes_on() {
     let server = Server::start(Redis::new()).await.unwrap();
     server.stop();

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use rand::RngExt as _;
@@ -13,6 +13,8 @@ use tempfile::TempDir;
 pub struct Place {
     port: u16,
     folder: TempDir,
+    /// Keeps the port from other tests, also of other processes, while the server is down or not yet up.
+    _claim: UdpSocket,
 }
 
 /// Ports that systems give to nobody by themselves, so that a server that is down finds its port free again.
@@ -25,7 +27,8 @@ impl Place {
     /// A free port and an empty folder.
     pub(super) fn new() -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("eventbus-").tempdir()?;
-        Ok(Self { port: free_port()?, folder })
+        let (port, claim) = free_port()?;
+        Ok(Self { port, folder, _claim: claim })
     }
 
     /// The port on loopback.
@@ -62,14 +65,13 @@ impl Place {
     }
 }
 
-/// A port on loopback that nobody listens on.
-///
-/// # Errors
-/// When none is found.
-pub(super) fn free_port() -> io::Result<u16> {
+/// A port on loopback that nobody listens on, claimed by its namesake among the datagram ports, which no server here
+/// uses: two tests that looked for a port at the same moment would both find the first of their servers.
+fn free_port() -> io::Result<(u16, UdpSocket)> {
     let mut random = rand::rng();
-    let found = (0..1000).map(|_| random.random_range(PORTS)).find(|port| is_free(*port));
-    found.ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no port is free"))
+    let claim = |port| UdpSocket::bind(("127.0.0.1", port)).ok().map(|claim| (port, claim));
+    let mut ports = (0..1000).map(|_| random.random_range(PORTS)).filter(|port| is_free(*port));
+    ports.find_map(claim).ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no port is free"))
 }
 
 fn is_free(port: u16) -> bool {
