@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use eventbus::Result;
-use eventbus::conformance::{Harness, Pace};
+use eventbus::conformance::{Fault, Harness, Pace};
 use eventbus::transport::Transport;
 
 #[path = "../custom_transport/transport.rs"]
@@ -16,7 +16,7 @@ struct Queues(queue_transport::QueueTransport);
 
 #[async_trait]
 impl Harness for Queues {
-    async fn start(&self) {
+    async fn start(&self, _: &[Fault]) {
         tokio::time::pause();
     }
 

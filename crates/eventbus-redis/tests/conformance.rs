@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use eventbus::conformance::{AppendOnly, CASES, Child, Faults, FaultyServer, Harness, Redis, matrix};
+use eventbus::conformance::{AppendOnly, CASES, Child, Fault, Faults, FaultyServer, Harness, Redis, matrix};
 use eventbus::transport::Transport;
 use eventbus_redis::{RedisConfig, RedisTransport};
 
@@ -28,7 +28,7 @@ async fn connect(url: String) -> eventbus::Result<Arc<dyn Transport>> {
 
 #[async_trait]
 impl Harness for OnRedis {
-    async fn start(&self) {
+    async fn start(&self, _: &[Fault]) {
         let server = FaultyServer::start(Redis::new().append_only(AppendOnly::Always)).await;
         self.server.set(server.expect("Redis starts")).expect("it is started once");
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use eventbus::conformance::{CASES, Harness, Pace, matrix, run};
+use eventbus::conformance::{CASES, Fault, Harness, Pace, matrix, run};
 use eventbus::local::{LocalConfig, LocalTransport};
 use eventbus::transport::Transport;
 use eventbus::{AnyEvent, EventBus, HandlerError, Select, SubscriptionState};
@@ -27,7 +27,7 @@ impl Local {
 
 #[async_trait]
 impl Harness for Local {
-    async fn start(&self) {
+    async fn start(&self, _: &[Fault]) {
         tokio::time::pause();
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::child::Child;
-use super::faults::Faults;
+use super::faults::{Fault, Faults};
 use crate::error::Result;
 use crate::transport::Transport;
 
@@ -34,8 +34,11 @@ use crate::transport::Transport;
 /// ```
 #[async_trait]
 pub trait Harness: Debug + Send + Sync + 'static {
-    /// Runs before each case, in its runtime; transports without a server pause the clock here.
-    async fn start(&self) {}
+    /// Runs before each case, in its runtime, with the faults that the case inflicts: servers that break nothing may
+    /// be shared. Transports without a server pause the clock here.
+    async fn start(&self, faults: &[Fault]) {
+        let _ = faults;
+    }
 
     /// Connects to the server of this harness. A second call gives a second process's view of the same groups; a
     /// transport that lives in one process gives the same transport again.

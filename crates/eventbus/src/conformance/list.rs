@@ -269,14 +269,15 @@ impl Case {
     pub fn missing(&self, can: &Capabilities, harness: &dyn Harness) -> Option<String> {
         self.needs.iter().find_map(|need| need.missing(can, harness))
     }
+
+    /// The faults it inflicts.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.needs.iter().filter_map(|need| need.fault()).collect()
+    }
 }
 
 impl Need {
     fn missing(self, can: &Capabilities, harness: &dyn Harness) -> Option<String> {
-        let fault = |fault: Fault| {
-            let can = harness.faults().is_some_and(|faults| faults.can().contains(&fault));
-            (can, format!("faults: {fault}"))
-        };
         let (is_there, name) = match self {
             Self::KeyOrder => (can.key_order, "order per key".to_owned()),
             Self::Broadcast => (can.broadcast, "broadcast".to_owned()),
@@ -288,16 +289,27 @@ impl Need {
             Self::Overflow => (can.overflow, "overflow by choice".to_owned()),
             Self::Durable => (can.durability.outlives_process(), "durability".to_owned()),
             Self::Hours => (harness.pace().longest >= Duration::from_secs(3 * 3600), "hours".to_owned()),
-            Self::Kill => fault(Fault::Kill),
-            Self::Cut => fault(Fault::Cut),
-            Self::HalfOpen => fault(Fault::HalfOpen),
-            Self::Stall => fault(Fault::Stall),
-            Self::Throttle => fault(Fault::Throttle),
-            Self::Stop => fault(Fault::Stop),
-            Self::Vanish => fault(Fault::Vanish),
             Self::Process => (harness.child().is_some(), "a process of its own".to_owned()),
+            _ => {
+                let fault = self.fault().expect("all other needs are faults");
+                let can = harness.faults().is_some_and(|faults| faults.can().contains(&fault));
+                (can, format!("faults: {fault}"))
+            }
         };
         (!is_there).then_some(name)
+    }
+
+    fn fault(self) -> Option<Fault> {
+        match self {
+            Self::Kill => Some(Fault::Kill),
+            Self::Cut => Some(Fault::Cut),
+            Self::HalfOpen => Some(Fault::HalfOpen),
+            Self::Stall => Some(Fault::Stall),
+            Self::Throttle => Some(Fault::Throttle),
+            Self::Stop => Some(Fault::Stop),
+            Self::Vanish => Some(Fault::Vanish),
+            _ => None,
+        }
     }
 }
 
@@ -313,7 +325,7 @@ impl Need {
 )]
 pub async fn run(harness: Arc<dyn Harness>, title: &str, folder: Option<&str>) {
     let case = CASES.iter().find(|case| case.title() == title).expect("the title is one of the list");
-    harness.start().await;
+    harness.start(&case.faults()).await;
     let transport = harness.connect().await.expect("the harness connects");
     let capabilities = transport.capabilities();
     if let Some(missing) = case.missing(&capabilities, &*harness) {

@@ -19,7 +19,7 @@ use crate::transport::Capabilities;
 /// # Errors
 /// Whatever the harness says when it cannot connect.
 pub async fn matrix(harness: &dyn Harness) -> Result<String> {
-    harness.start().await;
+    harness.start(&[]).await;
     let transport = harness.connect().await?;
     let capabilities = transport.capabilities();
     let mut table = format!("| capability | {} |\n|---|---|\n", capabilities.transport);

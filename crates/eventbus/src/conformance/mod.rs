@@ -26,7 +26,8 @@
 //! and is skipped; what ran is appended to a matrix (see [`matrix`]). A failed case prints its seed: run it again with
 //! `CONFORMANCE_SEED`. `CONFORMANCE_LONG=1` gives cases about kills their long form, and more time to all of them.
 //!
-//! Cases about outages need [`Harness::faults`], for which [`FaultyServer`] is ready-made, and [`Harness::child`].
+//! Cases about outages need [`Harness::faults`], for which [`FaultyServer`] and [`VirtualHost`] are ready-made, and
+//! [`Harness::child`].
 //! Both need a Unix; the servers are killed with the test on Linux only, by `setpriv` of util-linux.
 //!
 //! | file | what it is |
@@ -65,7 +66,10 @@ pub use list::{CASES, Case, run};
 pub use matrix::matrix;
 pub use process::Process;
 pub use proxy::Proxy;
-pub use server::{AppendOnly, Broker, FaultyServer, Place, Redis, RedisServer, Reply, Server};
+pub use server::{
+    AppendOnly, Broker, FaultyServer, Place, RabbitCluster, RabbitMq, RabbitMqServer, Redis, RedisServer,
+    Reply, Server, VirtualHost,
+};
 
 /// Makes one `#[tokio::test]` per case of the suite; the argument is an expression that makes a [`Harness`].
 ///

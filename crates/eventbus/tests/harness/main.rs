@@ -3,6 +3,7 @@
 
 mod processes;
 mod proxy;
+mod rabbitmq;
 mod relay;
 mod server;
 

@@ -113,7 +113,9 @@ impl Broker for Absent {
     fn install(&self) -> &'static str {
         "it grows on trees"
     }
-    fn arrange(&self, _: &mut Command, _: &Place) {}
+    fn arrange(&self, _: &mut Command, _: &Place) -> std::io::Result<()> {
+        Ok(())
+    }
     async fn is_ready(&self, _: &Place) -> bool {
         false
     }

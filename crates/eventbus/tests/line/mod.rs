@@ -54,7 +54,7 @@ fn empty() -> LocalTransport {
 
 #[async_trait]
 impl Harness for Line {
-    async fn start(&self) {
+    async fn start(&self, _: &[Fault]) {
         tokio::time::pause();
     }
 

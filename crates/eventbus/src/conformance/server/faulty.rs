@@ -15,7 +15,7 @@ use crate::conformance::proxy::Proxy;
 ///
 /// ```no_run
 /// use std::sync::{Arc, OnceLock};
-/// use eventbus::conformance::{AppendOnly, Child, Faults, FaultyServer, Harness, Redis};
+/// use eventbus::conformance::{AppendOnly, Child, Fault, Faults, FaultyServer, Harness, Redis};
 /// use eventbus::transport::Transport;
 /// # async fn mine(url: &str) -> eventbus::Result<Arc<dyn Transport>> { todo!("{url}") }
 ///
@@ -34,7 +34,7 @@ use crate::conformance::proxy::Proxy;
 ///
 /// #[async_trait::async_trait]
 /// impl Harness for OnRedis {
-///     async fn start(&self) {
+///     async fn start(&self, _: &[Fault]) {
 ///         let redis = Redis::new().append_only(AppendOnly::Always);
 ///         let server = FaultyServer::start(redis).await.expect("Redis starts");
 ///         self.0.set(server).expect("a harness is started once");

@@ -1,9 +1,13 @@
 //! Private servers for tests: on loopback, in a temporary folder, gone with the test whatever becomes of it.
 
+mod cluster;
+mod control;
 mod faulty;
 mod place;
+mod rabbitmq;
 mod redis;
 mod resp;
+mod virtual_host;
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -16,10 +20,13 @@ use tokio::time::sleep;
 use super::faults::Fault;
 use super::process::{Process, find};
 
+pub use cluster::RabbitCluster;
 pub use faulty::FaultyServer;
 pub use place::Place;
+pub use rabbitmq::{RabbitMq, RabbitMqServer};
 pub use redis::{AppendOnly, Redis, RedisServer};
 pub use resp::Reply;
+pub use virtual_host::VirtualHost;
 
 /// What is particular to a kind of server; [`Server`] does the rest. A transport's author implements it for a server
 /// that this crate does not know.
@@ -33,7 +40,10 @@ pub trait Broker: std::fmt::Debug + Send + Sync + 'static {
 
     /// Adds arguments and environment, so that the server listens on the port of its place and writes to its folder
     /// only.
-    fn arrange(&self, command: &mut Command, place: &Place);
+    ///
+    /// # Errors
+    /// When a file for it cannot be written.
+    fn arrange(&self, command: &mut Command, place: &Place) -> io::Result<()>;
 
     /// Tells whether the server answers.
     async fn is_ready(&self, place: &Place) -> bool;
@@ -183,7 +193,7 @@ async fn launch<B: Broker>(broker: &B, place: &Place) -> io::Result<Process> {
     }
     let mut command = Process::command(program);
     command.stdin(Stdio::null()).stdout(place.output()?).stderr(place.output()?);
-    broker.arrange(&mut command, place);
+    broker.arrange(&mut command, place)?;
     let process = Process::spawn(command)?;
     let end = Instant::now() + broker.patience();
     loop {

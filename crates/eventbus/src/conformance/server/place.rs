@@ -20,8 +20,8 @@ pub struct Place {
 /// Ports that systems give to nobody by themselves, so that a server that is down finds its port free again.
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
 
-/// How many lines of a log are told.
-const TOLD: usize = 30;
+/// How many lines of a log are told: Erlang reports a failure at every level above it.
+const TOLD: usize = 100;
 
 impl Place {
     /// A free port and an empty folder.

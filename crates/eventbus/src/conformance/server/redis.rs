@@ -88,7 +88,7 @@ impl Broker for Redis {
         "run `tests/brokers`, or `apt-get install redis-server`"
     }
 
-    fn arrange(&self, command: &mut Command, place: &Place) {
+    fn arrange(&self, command: &mut Command, place: &Place) -> io::Result<()> {
         let port = place.port().to_string();
         let (append, sync) = match self.append_only {
             AppendOnly::No => ("no", "everysec"),
@@ -102,6 +102,7 @@ impl Broker for Redis {
             command.args(["--requirepass", password]);
         }
         command.args(&self.settings);
+        Ok(())
     }
 
     async fn is_ready(&self, place: &Place) -> bool {
