@@ -4,12 +4,13 @@ use std::fs;
 use std::io;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use tokio::time::sleep;
 
-use super::place::free_port;
+use super::place::Port;
 use super::{Place, RabbitMq, Server};
 use crate::conformance::process::Process;
 
@@ -31,13 +32,15 @@ pub struct RabbitCluster {
     // Before the port mapper, which they need while they live.
     nodes: Vec<Server<RabbitMq>>,
     _mapper: Process,
+    _port: Port,
 }
 
 /// One of them.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
     name: String,
-    port: u16,
+    /// Where the other nodes reach it.
+    port: Arc<Port>,
     /// The port of the port mapper.
     mapper: u16,
     /// The name of the one that the others join.
@@ -53,15 +56,16 @@ impl RabbitCluster {
     /// # Errors
     /// As [`Server::start`].
     pub async fn start(broker: RabbitMq, nodes: usize) -> io::Result<Self> {
-        let port = free_port()?;
-        let mapper = map(port).await?;
-        let members = (1..=nodes).map(|number| Member::new(number, port)).collect::<io::Result<Vec<_>>>()?;
+        let port = Port::free()?;
+        let mapper = map(port.number()).await?;
+        let members =
+            (1..=nodes).map(|number| Member::new(number, port.number())).collect::<io::Result<Vec<_>>>()?;
         let node = |member: &Member| Server::start(broker.clone().join(member.clone()));
         let (first, others) = members.split_at(1.min(members.len()));
         // The others join the first one, which must be there.
         let mut running = try_join_all(first.iter().map(node)).await?;
         running.extend(try_join_all(others.iter().map(node)).await?);
-        Ok(Self { nodes: running, _mapper: mapper })
+        Ok(Self { nodes: running, _mapper: mapper, _port: port })
     }
 
     /// The nodes.
@@ -73,7 +77,7 @@ impl RabbitCluster {
 impl Member {
     fn new(number: usize, mapper: u16) -> io::Result<Self> {
         let [name, first] = [number, 1].map(|number| format!("node{number}@localhost"));
-        Ok(Self { name, port: free_port()?, mapper, first })
+        Ok(Self { name, port: Arc::new(Port::free()?), mapper, first })
     }
 
     pub(super) fn name(&self) -> &str {
@@ -100,7 +104,7 @@ impl Member {
             private(&cookie)?;
         }
         command.env("ERL_EPMD_PORT", self.mapper.to_string()).env("ERL_EPMD_ADDRESS", "127.0.0.1");
-        let port = self.port;
+        let port = self.port.number();
         command.env("RABBITMQ_DIST_PORT", port.to_string());
         Ok(format!(
             "-kernel inet_dist_use_interface {{127,0,0,1}} inet_dist_listen_min {port} inet_dist_listen_max {port}"

@@ -11,9 +11,16 @@ use tempfile::TempDir;
 /// The port and the folder of a server; the folder is removed with it.
 #[derive(Debug)]
 pub struct Place {
-    port: u16,
+    port: Port,
     folder: TempDir,
-    /// Keeps the port from other tests, also of other processes, while the server is down or not yet up.
+}
+
+/// A port on loopback that is nobody else's, also while nobody listens on it: its namesake among the datagram ports,
+/// which no server here uses, is the claim. Two tests that looked for a free port at the same moment, in one process or
+/// two, would both find the first of their servers.
+#[derive(Debug)]
+pub(super) struct Port {
+    number: u16,
     _claim: UdpSocket,
 }
 
@@ -27,13 +34,12 @@ impl Place {
     /// A free port and an empty folder.
     pub(super) fn new() -> io::Result<Self> {
         let folder = tempfile::Builder::new().prefix("eventbus-").tempdir()?;
-        let (port, claim) = free_port()?;
-        Ok(Self { port, folder, _claim: claim })
+        Ok(Self { port: Port::free()?, folder })
     }
 
     /// The port on loopback.
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// The folder.
@@ -48,7 +54,7 @@ impl Place {
 
     /// Tells whether nobody listens on the port.
     pub(super) fn is_free(&self) -> bool {
-        is_free(self.port)
+        is_free(self.port())
     }
 
     pub(super) fn output(&self) -> io::Result<File> {
@@ -61,17 +67,25 @@ impl Place {
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
         let last = &lines[lines.len().saturating_sub(TOLD)..];
-        format!("`{program}` on port {} {what}; its log ends with\n{}", self.port, last.join("\n"))
+        format!("`{program}` on port {} {what}; its log ends with\n{}", self.port(), last.join("\n"))
     }
 }
 
-/// A port on loopback that nobody listens on, claimed by its namesake among the datagram ports, which no server here
-/// uses: two tests that looked for a port at the same moment would both find the first of their servers.
-fn free_port() -> io::Result<(u16, UdpSocket)> {
-    let mut random = rand::rng();
-    let claim = |port| UdpSocket::bind(("127.0.0.1", port)).ok().map(|claim| (port, claim));
-    let mut ports = (0..1000).map(|_| random.random_range(PORTS)).filter(|port| is_free(*port));
-    ports.find_map(claim).ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no port is free"))
+impl Port {
+    /// A port that nobody has.
+    ///
+    /// # Errors
+    /// When none is found.
+    pub(super) fn free() -> io::Result<Self> {
+        let mut random = rand::rng();
+        let mut ports = (0..1000).map(|_| random.random_range(PORTS)).filter(|port| is_free(*port));
+        let claim = |number| Some(Self { number, _claim: UdpSocket::bind(("127.0.0.1", number)).ok()? });
+        ports.find_map(claim).ok_or_else(|| io::Error::new(io::ErrorKind::AddrInUse, "no port is free"))
+    }
+
+    pub(super) fn number(&self) -> u16 {
+        self.number
+    }
 }
 
 fn is_free(port: u16) -> bool {
