@@ -49,7 +49,8 @@ pub(crate) async fn a_shutdown_ends_at_its_deadline_and_tells_what_is_left(stage
     stage.publish(&bus, &stage.payments(1, 7)).await;
     stage
         .until("they have begun", || {
-            stage.ledger.started("waiting") == 7 && stage.ledger.started("stuck") == 2
+            let started = |group: &str| stage.ledger.started(group);
+            (started("waiting"), started("stuck"), started("dead")) == (7, 2, 1)
         })
         .await;
     let (deadline, since) = (stage.units(5), Instant::now());
