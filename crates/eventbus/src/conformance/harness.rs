@@ -96,7 +96,7 @@ impl Default for Pace {
             slack: Duration::from_millis(500),
             silence: Duration::from_secs(2),
             patience: Duration::from_secs(30),
-            longest: Duration::from_secs(60),
+            longest: Duration::from_secs(180),
         }
     }
 }

@@ -230,15 +230,18 @@ impl Stage {
         }
     }
 
-    /// Waits until the backlog of a group is like this.
+    /// Waits until the backlog of a group is like this, for as long as it moves.
     pub(super) async fn backlog(&self, bus: &EventBus, group: &str, like: impl Fn(Backlog) -> bool) {
-        let end = Instant::now() + self.pace.patience;
-        let mut pause = Duration::from_millis(1);
+        let mut end = Instant::now() + self.pace.patience;
+        let (mut pause, mut before) = (Duration::from_millis(1), None);
         loop {
             let backlog = bus.backlog(group).await.expect("the transport tells the backlog");
             let backlog = backlog.expect("the group exists");
             if like(backlog) {
                 return;
+            }
+            if before.replace(backlog) != Some(backlog) {
+                end = Instant::now() + self.pace.patience;
             }
             assert!(Instant::now() < end, "the backlog of {group} stays at {backlog:?}; {:?}", bus.health());
             sleep(pause).await;
