@@ -28,6 +28,8 @@ pub(crate) struct Load {
 pub(crate) enum How {
     /// By one caller, so many at a time.
     Batches(usize),
+    /// The same; who has no batches of its own waits for the outcomes of so many before the next are made.
+    Rounds(usize),
     /// By so many callers, each awaiting each of its events.
     Callers(usize),
 }

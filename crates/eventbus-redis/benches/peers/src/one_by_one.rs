@@ -61,7 +61,7 @@ impl Contender for Omniqueue {
 
     async fn publish(&self, load: &Load) {
         match load.how {
-            How::Batches(size) => {
+            How::Batches(size) | How::Rounds(size) => {
                 for batch in load.batches(size) {
                     let all =
                         futures::stream::iter(batch).map(|event| async move { send(&self.0, &event).await });

@@ -47,7 +47,7 @@ impl Contender for SeaStreamer {
 
     async fn publish(&self, load: &Load) {
         match load.how {
-            How::Batches(size) => {
+            How::Batches(size) | How::Rounds(size) => {
                 for batch in load.batches(size) {
                     let sent = batch.iter().map(|event| self.0.send(&json(event)[..]).expect("it lives"));
                     try_join_all(sent).await.expect("the server is there");

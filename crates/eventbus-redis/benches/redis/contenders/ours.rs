@@ -39,7 +39,7 @@ impl Contender for Ours {
 
     async fn publish(&self, load: &Load) {
         match load.how {
-            How::Batches(size) => {
+            How::Batches(size) | How::Rounds(size) => {
                 for batch in load.batches(size) {
                     self.0.publish_all(batch).await.expect("the server is there");
                 }

@@ -44,6 +44,13 @@ async fn send(mut connection: MultiplexedConnection, batch: Vec<AnyEvent>) {
     assert!(answers.len() == batch.len() && answers.iter().all(|id| matches!(id, Value::BulkString(_))));
 }
 
+impl Twin {
+    async fn send_all(&self, pipelines: impl Iterator<Item = Vec<AnyEvent>> + Send) {
+        let pipelines = pipelines.map(|batch| send(self.0.clone(), batch));
+        futures::stream::iter(pipelines).buffer_unordered(UNDER_WAY).collect::<()>().await;
+    }
+}
+
 impl Contender for Twin {
     const STREAM: &str = STREAM;
     type Member = JoinHandle<()>;
@@ -54,9 +61,11 @@ impl Contender for Twin {
 
     async fn publish(&self, load: &Load) {
         match load.how {
-            How::Batches(_) => {
-                let pipelines = load.batches(PIPELINE).map(|batch| send(self.0.clone(), batch));
-                futures::stream::iter(pipelines).buffer_unordered(UNDER_WAY).collect::<()>().await;
+            How::Batches(_) => self.send_all(load.batches(PIPELINE)).await,
+            How::Rounds(size) => {
+                for batch in load.batches(size) {
+                    self.send_all(batch.chunks(PIPELINE).map(<[_]>::to_vec)).await;
+                }
             }
             How::Callers(callers) => {
                 let share = load.share(callers);
