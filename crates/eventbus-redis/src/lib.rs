@@ -32,9 +32,9 @@
 //!
 //! | word | key | how |
 //! |---|---|---|
-//! | event | `eventbus:{bus/0}:log`, a stream | one entry with the fields `envelope` and `event` (its JSON form): `XADD`, in pipelines |
-//! | type, source, pattern, filter | the field `envelope` | matched by the members; what the group does not want they acknowledge unseen |
-//! | key | the field `envelope` | its hash (FNV-1a, 64 bits) modulo `shards` says which shard; events without a key take turns |
+//! | event | `eventbus:{bus/0}:log`, a stream | one entry with the field `event`: a line with what routing needs, and the JSON form; `XADD`, in pipelines |
+//! | type, source, pattern, filter | the line | matched by the members; what the group does not want they acknowledge unseen |
+//! | key | the line | its hash (FNV-1a, 64 bits) modulo `shards` says which shard; events without a key take turns |
 //! | shard | `eventbus:{bus/0}:settings`, a hash | one log; how many there are is written down by the first process, and others must agree |
 //! | group | a consumer group of the log, and `…meta`, a hash | `XGROUP CREATE`; filters and order are kept in the field `what` |
 //! | member | a consumer, and `…members`, a sorted set | its name is never used again; the score is when its lease ends |
@@ -134,11 +134,20 @@
 //!
 //! Any program may publish. `event` is the JSON form of the event: field for field Payment Kit's event object, with
 //! `source` where it is not `payment-kit`; `id`, `type`, `livemode`, `created_at` and `data` are required, `object_id`
-//! becomes the key. The field `envelope` spares the members reading all of that, and may be left out.
+//! becomes the key.
 //!
 //! ```sh
 //! redis-cli XADD 'eventbus:{bus/0}:log' '*' event '{"id":"evt_1","type":"parcel.shipped","source":"shop",
 //!     "livemode":true,"created_at":"2026-01-31T12:00:00.000Z","object_id":"par_1","data":{"object":{"id":"par_1"}}}'
+//! ```
+//!
+//! The bus itself puts a line before the JSON form, which spares the members reading all of that, and may be left out:
+//! values between tabs, which are the version of the line (1), id, type, source (nothing for `payment-kit`), time in
+//! milliseconds, `live` or `test`, and key; `traceparent` and `tracestate` follow where there is a trace.
+//!
+//! ```text
+//! 1⇥evt_1⇥parcel.shipped⇥shop⇥1769860800000⇥test⇥par_1
+//! {"id":"evt_1","livemode":false,"type":"parcel.shipped","source":"shop",…
 //! ```
 //!
 //! With more than one shard, the log must be that of the event's key. An entry that cannot be read goes to the dead letters

@@ -1,140 +1,162 @@
-//! One call of publish, from its events to their outcomes.
+//! Some events of one call of publish, from the queue to their outcomes.
 
-use std::ops::Range;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use eventbus::{Error, ErrorKind, Result};
-use tokio::sync::oneshot::{Receiver, Sender, channel};
+use redis::Cmd;
 
-use crate::publisher::Parcel;
+/// The most events of a post, and of a pipeline.
+pub(crate) const MOST: usize = 128;
+/// A post, and a pipeline, is closed when its events have this many bytes together.
+pub(crate) const LARGE: usize = 128 << 10;
 
-/// One call of publish.
+/// The command that stores one event.
+pub(crate) struct Parcel {
+    pub(crate) command: Cmd,
+    /// How many bytes of it are sent, nearly.
+    pub(crate) size: usize,
+}
+
+/// Some events of a call, which go out together.
 pub(crate) struct Post {
-    parcels: Vec<Parcel>,
+    commands: Vec<Cmd>,
+    size: usize,
+    slip: Arc<Slip>,
+}
+
+/// What a post and the call it belongs to share.
+struct Slip {
+    count: usize,
     state: Mutex<State>,
 }
 
-struct State {
-    /// Who waits for the outcomes; `None` once they are told.
-    caller: Option<Sender<Vec<Result<()>>>>,
-    /// The outcomes that are known; empty while none is.
-    outcomes: Vec<Option<Result<()>>>,
-    /// How many events were taken to be sent.
-    taken: usize,
-    /// How many outcomes are not known.
-    open: usize,
+enum State {
+    /// Nothing of it can have been stored.
+    Queued(Option<Waker>),
+    Sent(Option<Waker>),
+    Told(Vec<Result<()>>),
+    /// Nobody waits for the outcomes.
+    Left,
 }
 
-/// Some events of a call, taken to be sent in one pipeline.
-pub(crate) struct Piece {
-    post: Arc<Post>,
-    places: Range<usize>,
-}
+/// Waits for the outcomes of a post. What was not sent when this is dropped never will be.
+pub(crate) struct Outcomes(Arc<Slip>);
 
 impl Post {
-    pub(crate) fn new(parcels: Vec<Parcel>) -> (Arc<Self>, Receiver<Vec<Result<()>>>) {
-        let (caller, outcomes) = channel();
-        let state = State { caller: Some(caller), outcomes: Vec::new(), taken: 0, open: parcels.len() };
-        (Arc::new(Self { parcels, state: Mutex::new(state) }), outcomes)
+    /// Takes as many events as a post may have; `None` when there are none.
+    pub(crate) fn fill(parcels: &mut impl Iterator<Item = Parcel>) -> Option<(Self, Outcomes)> {
+        let first = parcels.next()?;
+        let mut commands = Vec::with_capacity(parcels.size_hint().1.unwrap_or(MOST).min(MOST - 1) + 1);
+        let mut size = first.size;
+        commands.push(first.command);
+        while commands.len() < MOST
+            && size < LARGE
+            && let Some(parcel) = parcels.next()
+        {
+            size += parcel.size;
+            commands.push(parcel.command);
+        }
+        let slip = Slip { count: commands.len(), state: Mutex::new(State::Queued(None)) };
+        let slip = Arc::new(slip);
+        Some((Self { commands, size, slip: Arc::clone(&slip) }, Outcomes(slip)))
     }
 
-    /// Takes the next events, as many as there is room for, but one at least; tells whether they are the last.
-    pub(crate) fn take(self: &Arc<Self>, most: usize, bytes: usize) -> (Piece, bool) {
-        let mut state = self.lock();
-        let (start, mut size) = (state.taken, 0);
-        let fits = |parcel: &&Parcel| {
-            let fits = size < bytes;
-            size += parcel.size();
-            fits
-        };
-        let most = if state.is_awaited() { most } else { 0 };
-        state.taken += self.parcels[start..].iter().take(most).take_while(fits).count();
-        let piece = Piece { post: Arc::clone(self), places: start..state.taken };
-        (piece, most == 0 || state.taken == self.parcels.len())
+    pub(crate) fn count(&self) -> usize {
+        self.slip.count
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.size
     }
 
     /// Whether somebody waits for the outcomes: not after the deadline, nor when the caller went away.
     pub(crate) fn is_awaited(&self) -> bool {
-        self.lock().is_awaited()
+        !matches!(*self.slip.lock(), State::Left)
     }
 
-    /// What was not taken is not sent any more, because the transport closes.
-    pub(crate) fn refuse(&self) {
-        let mut state = self.lock();
-        let places = state.taken..self.parcels.len();
-        state.taken = self.parcels.len();
-        state.end(
-            (places, self.parcels.len()),
-            std::iter::repeat_with(|| Err(Error::closed("the Redis transport"))),
-        );
+    /// Takes the commands to be sent; nothing when nobody waits for the outcomes.
+    pub(crate) fn take(&mut self) -> Vec<Cmd> {
+        let mut state = self.slip.lock();
+        match &mut *state {
+            State::Queued(waker) => {
+                *state = State::Sent(waker.take());
+                std::mem::take(&mut self.commands)
+            }
+            _ => Vec::new(),
+        }
     }
 
+    /// What became of the events, in order: takes as many outcomes as it has events.
+    pub(crate) fn tell(&self, outcomes: impl Iterator<Item = Result<()>>) {
+        let outcomes = outcomes.take(self.slip.count).collect();
+        let state = std::mem::replace(&mut *self.slip.lock(), State::Told(outcomes));
+        if let State::Queued(Some(waker)) | State::Sent(Some(waker)) = state {
+            waker.wake();
+        }
+    }
+
+    /// The same became of all its events.
+    pub(crate) fn tell_all(&self, error: impl Fn() -> Error) {
+        self.tell(std::iter::repeat_with(|| Err(error())));
+    }
+}
+
+impl Drop for Post {
+    /// Nobody waits for ever, whatever becomes of what is under way.
+    fn drop(&mut self) {
+        if matches!(*self.slip.lock(), State::Queued(_) | State::Sent(_)) {
+            self.tell_all(|| Error::new(ErrorKind::Unknown, "the publisher has ended"));
+        }
+    }
+}
+
+impl Outcomes {
     /// The deadline has passed: what is not known by now stays so.
-    pub(crate) fn expire(&self) {
-        self.lock().tell(self.parcels.len());
+    pub(crate) fn expire(&self) -> Vec<Result<()>> {
+        let error = match std::mem::replace(&mut *self.0.lock(), State::Left) {
+            State::Told(outcomes) => return outcomes,
+            State::Sent(_) => unanswered,
+            State::Queued(_) | State::Left => unsent,
+        };
+        std::iter::repeat_with(|| Err(error())).take(self.0.count).collect()
     }
+}
 
+impl Future for Outcomes {
+    type Output = Vec<Result<()>>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.0.lock();
+        match &mut *state {
+            State::Told(outcomes) => Poll::Ready(std::mem::take(outcomes)),
+            State::Queued(waker) | State::Sent(waker) => {
+                match waker {
+                    Some(waker) => waker.clone_from(context.waker()),
+                    None => *waker = Some(context.waker().clone()),
+                }
+                Poll::Pending
+            }
+            State::Left => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Outcomes {
+    fn drop(&mut self) {
+        *self.0.lock() = State::Left;
+    }
+}
+
+impl Slip {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Piece {
-    pub(crate) fn parcels(&self) -> &[Parcel] {
-        &self.post.parcels[self.places.clone()]
-    }
-
-    /// What became of the events, in order.
-    pub(crate) fn end(self, outcomes: impl Iterator<Item = Result<()>>) {
-        let count = self.post.parcels.len();
-        self.post.lock().end((self.places, count), outcomes);
-    }
-}
-
-impl State {
-    fn is_awaited(&self) -> bool {
-        self.caller.as_ref().is_some_and(|caller| !caller.is_closed())
-    }
-
-    fn end(&mut self, (places, count): (Range<usize>, usize), outcomes: impl Iterator<Item = Result<()>>) {
-        self.open -= places.len();
-        if places.len() == count {
-            self.answer(outcomes.take(count).collect());
-            return;
-        }
-        if self.outcomes.is_empty() {
-            self.outcomes.resize_with(count, || None);
-        }
-        for (place, outcome) in places.zip(outcomes) {
-            self.outcomes[place] = Some(outcome);
-        }
-        if self.open == 0 {
-            self.tell(count);
-        }
-    }
-
-    fn tell(&mut self, count: usize) {
-        let mut outcomes = std::mem::take(&mut self.outcomes);
-        outcomes.resize_with(count, || None);
-        let taken = self.taken;
-        let told = |(place, outcome): (usize, Option<Result<()>>)| match outcome {
-            Some(outcome) => outcome,
-            None if place < taken => Err(unanswered()),
-            None => Err(unsent()),
-        };
-        self.answer(outcomes.into_iter().enumerate().map(told).collect());
-    }
-
-    fn answer(&mut self, outcomes: Vec<Result<()>>) {
-        // After the deadline, and when the caller does not wait any more, there is nobody to be told.
-        if let Some(caller) = self.caller.take() {
-            let _ = caller.send(outcomes);
-        }
-    }
-}
-
 /// The outcome of an event that was not sent before the deadline.
-fn unsent() -> Error {
+pub(crate) fn unsent() -> Error {
     Error::new(ErrorKind::NotSent, "the deadline passed before the event could be sent")
 }
 

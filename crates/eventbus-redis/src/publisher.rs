@@ -2,42 +2,37 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use eventbus::transport::Publishing;
-use eventbus::{Error, ErrorKind, Result};
+use eventbus::{Error, Result};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use redis::aio::ConnectionLike as _;
 use redis::{Cmd, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::Notify;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout_at};
 
 use crate::connection::{Connection, Line};
 use crate::error::{is_broken, refused, unconfirmed, unknown};
-use crate::message::{ENVELOPE, EVENT, number};
-use crate::post::{Piece, Post};
+use crate::message::number;
+use crate::post::{LARGE, MOST, Outcomes, Parcel, Post, unsent};
 use crate::script::Lua;
 use crate::server::Confirmation;
 
-/// The most events of a pipeline.
-const MOST: usize = 128;
-/// A pipeline is closed when its events have this many bytes together.
-const LARGE: usize = 128 << 10;
 /// How many pipelines are under way at once.
 const UNDER_WAY: usize = 3;
+/// How many posts of one call are queued or under way at once.
+const AHEAD: usize = 4;
+/// How often other tasks may run before a pipeline is sent.
+const PAUSES: usize = 4;
 
 /// Sends what many callers publish.
 pub(crate) struct Publisher {
     queue: Mutex<Queue>,
     /// Rings when there is something to send, or nothing will follow.
     bell: Notify,
-    /// Rings when a deadline is earlier than that of a call before.
-    sooner: Notify,
     confirmation: Confirmation,
     /// How long replicas and disks may take.
     patience: Duration,
@@ -45,121 +40,112 @@ pub(crate) struct Publisher {
 
 #[derive(Default)]
 struct Queue {
-    /// Calls with something left to send.
-    posts: VecDeque<Arc<Post>>,
-    /// Calls without an answer, by their deadlines.
-    open: VecDeque<(Instant, Weak<Post>)>,
+    posts: VecDeque<Post>,
+    /// How many of them may have nobody any more who waits for their outcomes.
+    left: usize,
     closed: bool,
 }
 
-/// An event on its way.
-pub(crate) struct Parcel {
-    /// The key of the stream.
-    pub(crate) log: Arc<str>,
-    pub(crate) envelope: String,
-    pub(crate) event: Bytes,
-}
-
-impl Parcel {
-    pub(crate) fn new(log: &Arc<str>, envelope: String, event: Bytes) -> Self {
-        Self { log: Arc::clone(log), envelope, event }
-    }
-
-    /// How many bytes of it are sent, nearly.
-    pub(crate) fn size(&self) -> usize {
-        self.envelope.len() + self.event.len()
-    }
-
-    fn command(&self) -> Cmd {
-        let mut command = Cmd::with_capacity(7, self.log.len() + self.size() + 32);
-        command.arg("XADD").arg(&*self.log).arg("*");
-        command.arg(ENVELOPE).arg(&self.envelope).arg(EVENT).arg(&self.event[..]);
-        command
-    }
-}
-
-impl Queue {
-    /// Takes in a call; tells whether its deadline comes before those of others.
-    fn push(&mut self, deadline: Instant, post: Arc<Post>) -> bool {
-        while self.open.front().is_some_and(|(_, post)| post.strong_count() == 0) {
-            self.open.pop_front();
-        }
-        let place = self.open.iter().rposition(|(other, _)| *other <= deadline).map_or(0, |last| last + 1);
-        self.open.insert(place, (deadline, Arc::downgrade(&post)));
-        self.posts.push_back(post);
-        place + 1 < self.open.len()
-    }
-
-    /// Tells the callers whose deadlines have passed.
-    fn expire(&mut self, now: Instant) {
-        while let Some((deadline, post)) = self.open.front() {
-            if let Some(post) = post.upgrade() {
-                if now < *deadline {
-                    return;
-                }
-                // Nothing of a call may be sent once its outcomes are told.
-                post.expire();
-                self.posts.retain(|other| !Arc::ptr_eq(other, &post));
-            }
-            self.open.pop_front();
-        }
-    }
-}
-
-/// A call that waits; what is not sent when its caller goes away never will be.
+/// A call that waits; what is not sent when its caller goes away never will be, and takes no memory.
 struct Waiting<'a> {
     publisher: &'a Publisher,
-    ended: bool,
+    /// By itself, because most calls have one post.
+    first: Option<Outcomes>,
+    others: VecDeque<Outcomes>,
+}
+
+impl Waiting<'_> {
+    fn count(&self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
+    /// Queues posts, as many as may be.
+    fn fill(&mut self, parcels: &mut impl Iterator<Item = Parcel>) {
+        while self.count() < AHEAD
+            && let Some((post, outcomes)) = Post::fill(parcels)
+        {
+            self.publisher.push(post);
+            match &mut self.first {
+                Some(_) => self.others.push_back(outcomes),
+                first => *first = Some(outcomes),
+            }
+        }
+    }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if !self.ended {
-            self.publisher.lock().posts.retain(|post| post.is_awaited());
+        let left = self.count();
+        if left > 0 {
+            self.first = None;
+            self.others.clear();
+            self.publisher.lock().forget(left);
+        }
+    }
+}
+
+impl Queue {
+    /// Posts were left by their callers: drops them, once there are enough to be worth a look at all.
+    fn forget(&mut self, left: usize) {
+        self.left += left;
+        if self.left * 2 > self.posts.len() {
+            self.posts.retain(Post::is_awaited);
+            self.left = 0;
         }
     }
 }
 
 impl Publisher {
     pub(crate) fn new(confirmation: Confirmation, patience: Duration) -> Self {
-        let (queue, bell, sooner) = (Mutex::default(), Notify::new(), Notify::new());
-        Self { queue, bell, sooner, confirmation, patience }
+        Self { queue: Mutex::default(), bell: Notify::new(), confirmation, patience }
     }
 
     /// Sends events and waits for their outcomes, until the deadline.
-    pub(crate) async fn publish(&self, parcels: Vec<Parcel>, publishing: Publishing) -> Vec<Result<()>> {
-        if parcels.is_empty() {
-            return Vec::new();
-        }
-        let count = parcels.len();
-        let (post, outcomes) = Post::new(parcels);
+    pub(crate) async fn publish(
+        &self,
+        mut parcels: impl Iterator<Item = Parcel> + Send,
+        publishing: Publishing,
+    ) -> Vec<Result<()>> {
         let deadline = Instant::now() + publishing.deadline;
-        let is_sooner = {
-            let mut queue = self.lock();
-            if queue.closed {
-                post.refuse();
-                false
-            } else {
-                queue.push(deadline, post)
+        let mut outcomes = Vec::new();
+        let mut waiting = Waiting { publisher: self, first: None, others: VecDeque::new() };
+        loop {
+            waiting.fill(&mut parcels);
+            let Some(first) = &mut waiting.first else { return outcomes };
+            let Ok(told) = timeout_at(deadline, first).await else { break };
+            waiting.first = waiting.others.pop_front();
+            match outcomes.is_empty() {
+                true => outcomes = told,
+                false => outcomes.extend(told),
             }
-        };
-        self.bell.notify_one();
-        if is_sooner {
-            self.sooner.notify_one();
         }
-        let mut waiting = Waiting { publisher: self, ended: false };
-        let mut outcomes = outcomes.await.unwrap_or_default();
-        waiting.ended = true;
-        outcomes.resize_with(count, || Err(Error::new(ErrorKind::Unknown, "the publisher has ended")));
+        waiting.first.iter().chain(&waiting.others).for_each(|post| outcomes.extend(post.expire()));
+        outcomes.extend(parcels.map(|_| Err(unsent())));
         outcomes
+    }
+
+    fn push(&self, post: Post) {
+        let mut queue = self.lock();
+        if queue.closed {
+            drop(queue);
+            post.tell_all(|| Error::closed("the Redis transport"));
+            return;
+        }
+        queue.posts.push_back(post);
+        let is_first = queue.posts.len() == 1;
+        drop(queue);
+        if is_first {
+            self.bell.notify_one();
+        }
     }
 
     /// Takes nothing more; what waits is not sent.
     pub(crate) fn close(&self) {
         let mut queue = self.lock();
         queue.closed = true;
-        queue.posts.drain(..).for_each(|post| post.refuse());
+        let posts = std::mem::take(&mut queue.posts);
         drop(queue);
+        posts.iter().for_each(|post| post.tell_all(|| Error::closed("the Redis transport")));
         self.bell.notify_one();
     }
 
@@ -168,82 +154,80 @@ impl Publisher {
         let mut under_way = FuturesUnordered::new();
         // Whether the last pipeline had events of more than one call.
         let mut crowded = false;
-        let mut timer = pin!(sleep_until(Instant::now()));
         loop {
-            let (waits, closed, deadline) = {
+            let (waits, closed) = {
                 let queue = self.lock();
-                (!queue.posts.is_empty(), queue.closed, queue.open.front().map(|(deadline, _)| *deadline))
+                (!queue.posts.is_empty(), queue.closed)
             };
             if closed && under_way.is_empty() {
                 return;
             }
-            // Set anew only after it rang or for an earlier deadline: most calls are answered long before theirs.
-            if let Some(deadline) = deadline
-                && (timer.is_elapsed() || deadline < timer.deadline())
-            {
-                timer.as_mut().reset(deadline);
-            }
             let room = under_way.len() < UNDER_WAY;
+            if waits && room && crowded {
+                self.pause().await;
+            }
             tokio::select! {
                 biased;
                 Some(()) = under_way.next(), if !under_way.is_empty() => {}
                 connection = line.connection(), if waits && room => {
-                    let pieces = self.gather();
-                    crowded = pieces.len() > 1;
-                    if !pieces.is_empty() {
-                        under_way.push(self.send(&line, connection, pieces));
-                    }
+                    let posts = self.gather();
+                    crowded = posts.len() > 1;
+                    under_way.push(self.send(&line, connection, posts));
                 }
-                () = self.bell.notified(), if !waits && !closed => {
-                    // Others are likely to publish in a moment: it all goes out together.
-                    if crowded {
-                        yield_now().await;
-                    }
-                }
-                () = &mut timer, if deadline.is_some() => self.lock().expire(Instant::now()),
-                () = self.sooner.notified() => {}
+                () = self.bell.notified(), if !waits && !closed => {}
             }
+        }
+    }
+
+    /// Lets others publish what they are about to, for as long as they do: it all goes out together.
+    async fn pause(&self) {
+        let mut count = 0;
+        for _ in 0..PAUSES {
+            let now = self.lock().posts.len();
+            if now == count || now >= MOST {
+                return;
+            }
+            count = now;
+            yield_now().await;
         }
     }
 
     /// Takes what fits into one pipeline.
-    fn gather(&self) -> Vec<Piece> {
+    fn gather(&self) -> Vec<Post> {
         let mut queue = self.lock();
-        let (mut pieces, mut count, mut size) = (Vec::new(), 0, 0);
-        while count < MOST
-            && size < LARGE
-            && let Some(post) = queue.posts.front()
+        let (mut posts, mut count, mut size) = (Vec::new(), 0, 0);
+        while let Some(post) = queue.posts.front()
+            && (posts.is_empty() || (count + post.count() <= MOST && size < LARGE))
         {
-            let (piece, is_last) = post.take(MOST - count, LARGE - size);
-            count += piece.parcels().len();
-            size += piece.parcels().iter().map(Parcel::size).sum::<usize>();
-            if !piece.parcels().is_empty() {
-                pieces.push(piece);
-            }
-            if is_last {
-                queue.posts.pop_front();
-            }
+            count += post.count();
+            size += post.size();
+            posts.extend(queue.posts.pop_front());
         }
-        pieces
+        posts
     }
 
     /// Sends a pipeline and tells everybody what became of it.
-    async fn send(&self, line: &Line, connection: Connection, pieces: Vec<Piece>) {
+    async fn send(&self, line: &Line, connection: Connection, mut posts: Vec<Post>) {
         let Connection { number, mut inner, .. } = connection;
-        let count: usize = pieces.iter().map(|piece| piece.parcels().len()).sum();
-        let mut pipeline = Pipeline::with_capacity(count + 1);
-        for parcel in pieces.iter().flat_map(Piece::parcels) {
-            pipeline.add_command(parcel.command());
+        let mut pipeline = Pipeline::with_capacity(MOST + 1);
+        posts.retain_mut(|post| {
+            let commands = post.take();
+            let is_awaited = !commands.is_empty();
+            for command in commands {
+                pipeline.add_command(command);
+            }
+            is_awaited
+        });
+        if posts.is_empty() {
+            return;
         }
-        let confirms = self.confirm(&mut pipeline);
-        let answers = inner.req_packed_commands(&pipeline, 0, count + confirms).await;
+        self.confirm(&mut pipeline);
+        let answers = inner.send_packed_commands(&pipeline, 0, pipeline.len()).await;
         drop(pipeline);
         let broken = match answers {
-            Ok(answers) => self.tell(pieces, answers),
+            Ok(answers) => self.tell(&posts, answers),
             Err(error) => {
-                pieces
-                    .into_iter()
-                    .for_each(|piece| piece.end(std::iter::repeat_with(|| Err(unknown(&error)))));
+                posts.iter().for_each(|post| post.tell_all(|| unknown(&error)));
                 is_broken(&error).then_some(error)
             }
         };
@@ -253,7 +237,7 @@ impl Publisher {
     }
 
     /// Tells everybody what the server said; gives what is wrong with the connection.
-    fn tell(&self, pieces: Vec<Piece>, answers: Vec<Value>) -> Option<RedisError> {
+    fn tell(&self, posts: &[Post], answers: Vec<Value>) -> Option<RedisError> {
         let confirmed = match self.confirmation {
             Confirmation::Answer => true,
             _ => answers.last().is_some_and(|last| self.is_confirmed(last)),
@@ -267,9 +251,7 @@ impl Publisher {
                 Err(refused(error))
             }
         });
-        for piece in pieces {
-            piece.end(&mut outcomes);
-        }
+        posts.iter().for_each(|post| post.tell(&mut outcomes));
         drop(outcomes);
         again.then(|| std::io::Error::other("the server takes no writes").into())
     }
@@ -329,6 +311,6 @@ fn is_no_script(answer: &Value) -> bool {
 
 impl fmt::Debug for Publisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Publisher").field("calls", &self.lock().open.len()).finish_non_exhaustive()
+        f.debug_struct("Publisher").field("posts", &self.lock().posts.len()).finish_non_exhaustive()
     }
 }

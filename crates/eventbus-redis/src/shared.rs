@@ -34,8 +34,6 @@ pub(crate) struct Shared {
     pub(crate) publishing: Arc<Line>,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) shards: Vec<ShardKeys>,
-    /// The shards' logs, as publishing needs them.
-    pub(crate) logs: Vec<Arc<str>>,
     /// Tells this process's life from all others.
     incarnation: String,
     members: AtomicU64,
@@ -67,7 +65,6 @@ impl Shared {
         Ok(Arc::new(Self {
             publishing: Arc::new(Line::new(&dialler, answers)),
             publisher: Arc::new(Publisher::new(server.confirmation, config.response_timeout / 4)),
-            logs: shards.iter().map(|shard| Arc::from(shard.log.as_str())).collect(),
             incarnation: format!("{}-{:012x}", std::process::id(), rand::rng().random::<u64>() >> 16),
             members: AtomicU64::new(0),
             closed: AtomicBool::new(false),

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use eventbus::transport::{
     Backlog, Capabilities, DeadLetters, Group, Membership, Mode, Publishing, SubscriptionSpec, Transport,
 };
 use eventbus::{AnyEvent, Error, ErrorKind, EventId, Result};
-use redis::Value;
+use redis::{Cmd, Value};
 use tokio::task::AbortHandle;
 
 use crate::config::RedisConfig;
@@ -17,8 +18,8 @@ use crate::dead_letters::RedisDeadLetters;
 use crate::error::{transient, unconfirmed};
 use crate::keeper;
 use crate::member::{Member, lock};
-use crate::message::{ENVELOPE, EVENT, bytes, envelope, list, number};
-use crate::publisher::Parcel;
+use crate::message::{EVENT, Stored, bytes, list, number};
+use crate::post::Parcel;
 use crate::reader::RedisReader;
 use crate::script::{BACKLOG, CANCEL, FORGET, JOIN, SCHEDULE};
 use crate::settler::RedisSettler;
@@ -65,18 +66,24 @@ impl RedisTransport {
         &self.0.shared
     }
 
-    fn parcel(&self, event: &AnyEvent) -> Result<Parcel> {
-        let shared = self.shared();
-        let json = event.to_json()?;
-        if json.len() > shared.config.max_event_size {
-            let text = format!(
-                "the event has {} bytes, more than the {} allowed",
-                json.len(),
-                shared.config.max_event_size
-            );
+    /// Encodes an event, unless it is too large.
+    fn encode(&self, event: &AnyEvent) -> Result<Bytes> {
+        let (json, most) = (event.to_json()?, self.shared().config.max_event_size);
+        if json.len() > most {
+            let text = format!("the event has {} bytes, more than the {most} allowed", json.len());
             return Err(Error::new(ErrorKind::Refused, text));
         }
-        Ok(Parcel::new(&shared.logs[shared.shard_of(event)], envelope(event.envelope()), json))
+        Ok(json)
+    }
+
+    fn parcel(&self, event: &AnyEvent) -> Result<Parcel> {
+        let (shared, json) = (self.shared(), self.encode(event)?);
+        let (log, stored) =
+            (&shared.shards[shared.shard_of(event)].log, Stored::new(event.envelope(), &json));
+        let size = log.len() + stored.size();
+        let mut command = Cmd::with_capacity(5, size + 16);
+        command.arg("XADD").arg(log).arg("*").arg(EVENT).arg(stored);
+        Ok(Parcel { command, size })
     }
 
     /// Makes sure that the group is there, in every shard, with this member in it.
@@ -187,13 +194,14 @@ impl Transport for RedisTransport {
     }
 
     async fn publish(&self, batch: &[AnyEvent], publishing: Publishing) -> Vec<Result<()>> {
-        let (mut parcels, mut refused) = (Vec::with_capacity(batch.len()), Vec::new());
-        for (place, event) in batch.iter().enumerate() {
-            match self.parcel(event) {
-                Ok(parcel) => parcels.push(parcel),
-                Err(error) => refused.push((place, error)),
+        let mut refused = Vec::new();
+        let parcels = batch.iter().enumerate().filter_map(|(place, event)| match self.parcel(event) {
+            Ok(parcel) => Some(parcel),
+            Err(error) => {
+                refused.push((place, error));
+                None
             }
-        }
+        });
         let mut outcomes = self.shared().publisher.publish(parcels, publishing).await;
         for (place, error) in refused {
             outcomes.insert(place, Err(error));
@@ -207,14 +215,14 @@ impl Transport for RedisTransport {
         if delay > LONGEST {
             return Err(Error::new(ErrorKind::Refused, "delay: must be at most 365 days"));
         }
-        let parcel = self.parcel(event)?;
+        let json = self.encode(event)?;
         let shard = &shared.shards[shared.shard_of(event)];
         let mut command = SCHEDULE.command(&[&shard.log, &shard.later, &shard.events]);
         command
             .arg(event.id().as_str())
             .arg(delay.as_nanos().div_ceil(1_000_000) as u64)
             .arg(shared.config.scheduled);
-        command.arg(ENVELOPE).arg(&parcel.envelope).arg(EVENT).arg(&parcel.event[..]);
+        command.arg(EVENT).arg(Stored::new(event.envelope(), &json));
         let stored = shared.publisher.store(&shared.publishing, &SCHEDULE, &command).await;
         let (kept, confirmed) = stored.map_err(uncertain)?;
         shared.scheduled.notify_one();

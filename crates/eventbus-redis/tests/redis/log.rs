@@ -1,9 +1,9 @@
 //! The log: trimmed up to what every group has settled, never further, and nothing is left behind in it.
 
 use eventbus::conformance::RedisServer;
-use eventbus::{AnyEvent, ErrorKind, EventBus};
+use eventbus::{AnyEvent, ErrorKind, EventBus, TraceContext};
 
-use crate::ground::{self, LOG, Seen, command, count, events, settled, until};
+use crate::ground::{self, LOG, Seen, command, count, events, json, settled, until};
 
 async fn length(server: &RedisServer) -> i64 {
     count(server, &["XLEN", LOG]).await
@@ -11,6 +11,31 @@ async fn length(server: &RedisServer) -> i64 {
 
 /// Entries go in blocks of the server's own, of a hundred.
 const BLOCK: i64 = 100;
+
+#[tokio::test]
+async fn an_entry_is_a_line_for_routing_and_the_json_form() {
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let server = ground::plain().await;
+    let bus = ground::bus(&server, "").await;
+    let plain = json("evt_1", "k");
+    let kits = json("evt_2", "k").replace("shop", "payment-kit");
+    let traced = AnyEvent::from_json(plain.clone()).unwrap().with_envelope(|envelope| {
+        envelope.key = None;
+        envelope.trace = PARENT.parse().ok().map(|trace: TraceContext| trace.with_state("a=b"));
+    });
+    bus.publish(AnyEvent::from_json(plain.clone()).unwrap()).await.unwrap();
+    bus.publish(AnyEvent::from_json(kits.clone()).unwrap()).await.unwrap();
+    bus.publish(traced).await.unwrap();
+    let entries = format!("{:?}", command(&server, &["XRANGE", LOG, "-", "+"]).await);
+    let shop = "1\tevt_1\tparcel.shipped\tshop\t1767225600000\ttest\t";
+    for stored in [
+        format!("{shop}k\n{plain}"),
+        format!("1\tevt_2\tparcel.shipped\t\t1767225600000\ttest\tk\n{kits}"),
+        format!("{shop}\t{PARENT}\ta=b\n{plain}"),
+    ] {
+        assert!(entries.contains(&format!("{stored:?}")), "{stored:?} is not in {entries}");
+    }
+}
 
 #[tokio::test]
 async fn what_all_groups_have_settled_is_trimmed_to_the_floor() {
