@@ -11,7 +11,6 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use redis::{Cmd, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::Notify;
-use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use crate::connection::{Connection, Line};
@@ -25,8 +24,9 @@ use crate::server::Confirmation;
 const UNDER_WAY: usize = 3;
 /// How many posts of one call are queued or under way at once.
 const AHEAD: usize = 4;
-/// How often other tasks may run before a pipeline is sent.
-const PAUSES: usize = 4;
+/// With fewer events, and not many bytes, the next pipeline waits for the answers to those under way: sent one by one, a
+/// few events cost as much as a hundred.
+const ENOUGH: usize = 64;
 
 /// Sends what many callers publish.
 pub(crate) struct Publisher {
@@ -41,7 +41,10 @@ pub(crate) struct Publisher {
 #[derive(Default)]
 struct Queue {
     posts: VecDeque<Post>,
-    /// How many of them may have nobody any more who waits for their outcomes.
+    /// How many events they have together, and how many bytes.
+    count: usize,
+    size: usize,
+    /// How many posts may have nobody any more who waits for their outcomes.
     left: usize,
     closed: bool,
 }
@@ -85,13 +88,50 @@ impl Drop for Waiting<'_> {
 }
 
 impl Queue {
+    /// Takes in a post; tells whether it may be sent now and could not before.
+    fn push(&mut self, post: Post) -> bool {
+        let (was_empty, was_enough) = (self.posts.is_empty(), self.is_enough());
+        self.count += post.count();
+        self.size += post.size();
+        self.posts.push_back(post);
+        was_empty || (!was_enough && self.is_enough())
+    }
+
+    /// Whether there is enough for a pipeline beside others.
+    fn is_enough(&self) -> bool {
+        self.count >= ENOUGH || self.size >= LARGE
+    }
+
+    /// Takes what fits into one pipeline.
+    fn gather(&mut self) -> Vec<Post> {
+        let (mut posts, mut count, mut size) = (Vec::new(), 0, 0);
+        while let Some(post) = self.posts.front()
+            && (posts.is_empty() || (count + post.count() <= MOST && size < LARGE))
+        {
+            count += post.count();
+            size += post.size();
+            posts.extend(self.posts.pop_front());
+        }
+        (self.count, self.size) = (self.count - count, self.size - size);
+        posts
+    }
+
     /// Posts were left by their callers: drops them, once there are enough to be worth a look at all.
     fn forget(&mut self, left: usize) {
         self.left += left;
         if self.left * 2 > self.posts.len() {
             self.posts.retain(Post::is_awaited);
             self.left = 0;
+            self.count = self.posts.iter().map(Post::count).sum();
+            self.size = self.posts.iter().map(Post::size).sum();
         }
+    }
+
+    /// Takes nothing more; gives what was not sent.
+    fn close(&mut self) -> VecDeque<Post> {
+        self.closed = true;
+        (self.count, self.size) = (0, 0);
+        std::mem::take(&mut self.posts)
     }
 }
 
@@ -131,20 +171,16 @@ impl Publisher {
             post.tell_all(|| Error::closed("the Redis transport"));
             return;
         }
-        queue.posts.push_back(post);
-        let is_first = queue.posts.len() == 1;
+        let rings = queue.push(post);
         drop(queue);
-        if is_first {
+        if rings {
             self.bell.notify_one();
         }
     }
 
     /// Takes nothing more; what waits is not sent.
     pub(crate) fn close(&self) {
-        let mut queue = self.lock();
-        queue.closed = true;
-        let posts = std::mem::take(&mut queue.posts);
-        drop(queue);
+        let posts = self.lock().close();
         posts.iter().for_each(|post| post.tell_all(|| Error::closed("the Redis transport")));
         self.bell.notify_one();
     }
@@ -152,58 +188,26 @@ impl Publisher {
     /// Sends for as long as the publisher is open, and what is under way to its end.
     pub(crate) async fn run(self: Arc<Self>, line: Arc<Line>) {
         let mut under_way = FuturesUnordered::new();
-        // Whether the last pipeline had events of more than one call.
-        let mut crowded = false;
         loop {
-            let (waits, closed) = {
+            let (waits, is_enough, closed) = {
                 let queue = self.lock();
-                (!queue.posts.is_empty(), queue.closed)
+                (!queue.posts.is_empty(), queue.is_enough(), queue.closed)
             };
-            if closed && under_way.is_empty() {
-                return;
-            }
-            let room = under_way.len() < UNDER_WAY;
-            if waits && room && crowded {
-                self.pause().await;
-            }
+            let sends = match under_way.len() {
+                0 if closed => return,
+                0 => waits,
+                some => is_enough && some < UNDER_WAY,
+            };
             tokio::select! {
                 biased;
                 Some(()) = under_way.next(), if !under_way.is_empty() => {}
-                connection = line.connection(), if waits && room => {
-                    let posts = self.gather();
-                    crowded = posts.len() > 1;
+                connection = line.connection(), if sends => {
+                    let posts = self.lock().gather();
                     under_way.push(self.send(&line, connection, posts));
                 }
-                () = self.bell.notified(), if !waits && !closed => {}
+                () = self.bell.notified(), if !sends && !closed => {}
             }
         }
-    }
-
-    /// Lets others publish what they are about to, for as long as they do: it all goes out together.
-    async fn pause(&self) {
-        let mut count = 0;
-        for _ in 0..PAUSES {
-            let now = self.lock().posts.len();
-            if now == count || now >= MOST {
-                return;
-            }
-            count = now;
-            yield_now().await;
-        }
-    }
-
-    /// Takes what fits into one pipeline.
-    fn gather(&self) -> Vec<Post> {
-        let mut queue = self.lock();
-        let (mut posts, mut count, mut size) = (Vec::new(), 0, 0);
-        while let Some(post) = queue.posts.front()
-            && (posts.is_empty() || (count + post.count() <= MOST && size < LARGE))
-        {
-            count += post.count();
-            size += post.size();
-            posts.extend(queue.posts.pop_front());
-        }
-        posts
     }
 
     /// Sends a pipeline and tells everybody what became of it.
