@@ -26,7 +26,7 @@ const UNDER_WAY: usize = 3;
 const AHEAD: usize = 4;
 /// With fewer events, and not many bytes, the next pipeline waits for the answers to those under way: sent one by one, a
 /// few events cost as much as a hundred.
-const ENOUGH: usize = 64;
+const ENOUGH: usize = 32;
 
 /// Sends what many callers publish.
 pub(crate) struct Publisher {
