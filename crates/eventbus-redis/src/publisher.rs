@@ -74,14 +74,23 @@ impl Waiting<'_> {
             }
         }
     }
+
+    /// The deadline has passed: what is not sent by now never will be. The last post is told first, so that none goes out
+    /// after one before it was given up.
+    fn expire(&self) -> Vec<Result<()>> {
+        let mut told: Vec<_> = self.others.iter().rev().chain(&self.first).map(Outcomes::expire).collect();
+        told.reverse();
+        told.into_iter().flatten().collect()
+    }
 }
 
 impl Drop for Waiting<'_> {
+    /// Here too the last post goes first.
     fn drop(&mut self) {
         let left = self.count();
         if left > 0 {
+            while self.others.pop_back().is_some() {}
             self.first = None;
-            self.others.clear();
             self.publisher.lock().forget(left);
         }
     }
@@ -159,7 +168,7 @@ impl Publisher {
                 false => outcomes.extend(told),
             }
         }
-        waiting.first.iter().chain(&waiting.others).for_each(|post| outcomes.extend(post.expire()));
+        outcomes.extend(waiting.expire());
         outcomes.extend(parcels.map(|_| Err(unsent())));
         outcomes
     }
@@ -316,5 +325,72 @@ fn is_no_script(answer: &Value) -> bool {
 impl fmt::Debug for Publisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publisher").field("posts", &self.lock().posts.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use redis::{Arg, cmd};
+
+    use super::*;
+
+    const CALLS: usize = 20_000;
+
+    fn number_in(command: &Cmd) -> usize {
+        match command.args_iter().nth(1) {
+            Some(Arg::Simple(digits)) => {
+                std::str::from_utf8(digits).expect("digits").parse().expect("a number")
+            }
+            _ => panic!("the command has a number"),
+        }
+    }
+
+    /// Calls are given up by `end` while another thread takes what is to be sent: of each call it may get the first
+    /// posts, and none after one that it did not get.
+    fn nothing_is_sent_out_of_turn(end: fn(Waiting<'_>)) {
+        let publisher = Publisher::new(Confirmation::Answer, Duration::ZERO);
+        let ended = AtomicBool::new(false);
+        let sender = || {
+            let mut sent = vec![Vec::new(); CALLS];
+            while !ended.load(Ordering::SeqCst) {
+                for mut post in publisher.lock().gather() {
+                    let numbers = post.take().iter().map(number_in).collect::<Vec<_>>();
+                    numbers.iter().for_each(|number| sent[number / AHEAD].push(number % AHEAD));
+                }
+            }
+            sent
+        };
+        let sent = std::thread::scope(|scope| {
+            let sender = scope.spawn(sender);
+            for call in 0..CALLS {
+                let mut waiting = Waiting { publisher: &publisher, first: None, others: VecDeque::new() };
+                let numbers = call * AHEAD..(call + 1) * AHEAD;
+                waiting.fill(
+                    &mut numbers
+                        .map(|number| Parcel { command: cmd("XADD").arg(number).to_owned(), size: LARGE }),
+                );
+                end(waiting);
+                while !publisher.lock().posts.is_empty() {
+                    std::thread::yield_now();
+                }
+            }
+            ended.store(true, Ordering::SeqCst);
+            sender.join().expect("the sender ends")
+        });
+        for posts in &sent {
+            assert!(posts.iter().copied().eq(0..posts.len()), "of one call these were sent: {posts:?}");
+        }
+    }
+
+    #[test]
+    fn at_the_deadline_nothing_is_sent_out_of_turn() {
+        nothing_is_sent_out_of_turn(|waiting| drop(waiting.expire()));
+    }
+
+    #[test]
+    fn a_caller_that_goes_away_leaves_nothing_to_be_sent_out_of_turn() {
+        nothing_is_sent_out_of_turn(|waiting| drop(waiting));
     }
 }
