@@ -16,6 +16,11 @@ version = "0.1.0"
 workspace = true
 """
 
+AMQP = (
+    *("acks", "wait", "message", "error", "config", "connection", "topology", "lock", "post", "publisher", "mover"),
+    *("shared", "member", "desk", "waiting", "inbox", "reader", "settler", "join", "ask", "backlog", "dead_letters"),
+)
+
 REDIS = (
     *("keys", "message", "error", "config", "connection", "script", "server", "post", "publisher", "idempotency"),
     *("shared", "shard", "member", "inbox", "reading", "reader", "settler", "keeper", "start", "dead_letters"),
@@ -64,6 +69,10 @@ mod tests {
     "crates/eventbus/src/local/tests.rs": "use crate::bus::EventBus;\n",
     "crates/eventbus/src/transport.rs": "//\n" * 500 + "#[cfg(test)]\nmod tests {\n" + "//\n" * 50 + "}\n",
     **{f"crates/eventbus/src/{name}.rs": "" for name in ("bus", "catalogue", "gstable", "json", "payment_kit")},
+    "crates/eventbus-amqp/Cargo.toml": MANIFEST.format(name="eventbus-amqp"),
+    "crates/eventbus-amqp/src/lib.rs": "pub use transport::AmqpTransport;\n",
+    "crates/eventbus-amqp/src/transport.rs": "use crate::topology::Bus; use crate::member::Member;\n",
+    **{f"crates/eventbus-amqp/src/{name}.rs": "" for name in AMQP},
     "crates/eventbus-redis/Cargo.toml": MANIFEST.format(name="eventbus-redis"),
     "crates/eventbus-redis/src/lib.rs": "pub use transport::RedisTransport;\n",
     "crates/eventbus-redis/src/transport.rs": "use crate::keys::ShardKeys; use crate::member::Member;\n",

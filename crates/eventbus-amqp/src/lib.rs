@@ -1,0 +1,164 @@
+//! The bus on RabbitMQ: the same subscriber code in every process, and no service but RabbitMQ 3.10 or newer, without
+//! plugins.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use eventbus::payment_kit::{CustomerSubscriptionRenewed, Subscription};
+//! use eventbus::{Event, EventBus, HandlerResult};
+//!
+//! async fn extend(renewed: Event<CustomerSubscriptionRenewed>) -> HandlerResult {
+//!     println!("{} is paid until {:?}", renewed.object().id, renewed.object().current_period_end);
+//!     Ok(())
+//! }
+//!
+//! # async fn example() -> eventbus::Result<()> {
+//! eventbus_amqp::install(); // once, at the start of the program
+//! let bus = EventBus::connect("amqp://guest:guest@localhost").await?;
+//! bus.subscribe("entitlements").on(extend).start().await?;
+//!
+//! let subscription = Subscription { id: "sub_1".into(), ..Subscription::default() };
+//! bus.publish(CustomerSubscriptionRenewed::new(subscription)).await?; // Ok: RabbitMQ has confirmed it
+//! bus.shutdown(Duration::from_secs(10)).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What the words mean here
+//!
+//! For the bus named `bus`; the queues of the group `mail` begin with `bus/mail`, which is written `…` here.
+//!
+//! | word | on the broker | how |
+//! |---|---|---|
+//! | bus | `bus`, a topic exchange | everybody publishes to it, persistent, with confirm |
+//! | event | a message | the body is its JSON form; see *Other programs* for its properties |
+//! | type, source | the routing key | `source.type` |
+//! | pattern, filter | a binding of the group's queue | the broker's patterns are the bus's own, so the broker filters |
+//! | group | `…`, a queue, and those below | quorum queues; `…/what` holds one message that says what the group wants |
+//! | member | a consumer of `…/members`, which is always empty | its consumers are counted |
+//! | message | a delivery, unacknowledged | read on a channel of the member's own |
+//! | prefetch | `basic.qos` | as much as the subscription has room for; a consumer is added when that grows |
+//! | crash | the queue's `x-delivery-count` | what a lost member had comes again at once, and counts as an attempt |
+//! | ack | `basic.ack` | the finished beginning at once, others one by one; never past one that is not finished |
+//! | retry | `…/wait/1024ms`, `4096ms`, … | queues with a time to live, which dead-letter into `…/again`; a delay is made up of them, and the last second is waited by a member, unacknowledged |
+//! | return | `…/again` | published there, then acknowledged here; not counted as an attempt |
+//! | attempt, history | headers `eventbus-attempt`, `eventbus-history` | written by the bus on what comes again |
+//! | dead letter | `…/dead`, a queue | published there with confirm, then acknowledged here; named by the header `eventbus-dead` |
+//! | redrive | `…/again` | published there with attempt 1, then removed from `…/dead` |
+//! | purge | | removed from `…/dead` |
+//! | crash fence | `x-delivery-limit` 100 | beyond what the bus itself allows; then the broker moves the message to `…/dead` |
+//! | broadcast | a group `mail#…` for each member | goes with its member |
+//! | ephemeral | the same queues, classic, with `x-expires` | removed by its last member, or a minute after members died |
+//! | backlog | | ready messages are counted by the broker; what members hold they are asked for, over `bus/ask` |
+//! | lock | `…/lock`, an exclusive queue | exists while somebody joins, leaves or forgets |
+//! | unwanted event | `bus/unrouted` | kept where `unrouted=keep` asks for that, through an alternate exchange |
+//! | durability | | of quorum queues: synced to disk on a majority of their nodes before an event is confirmed |
+//!
+//! # Settings
+//!
+//! In the URL, after `?`, or in [`AmqpConfig`]. `amqp://user:password@host:5672/vhost` is a broker, `amqps://` the same
+//! with TLS. The vhost `/` is the default, and is written `%2f`.
+//!
+//! | option | default | what it says |
+//! |---|---|---|
+//! | `name` | `bus` | the name of the bus: others in the same vhost share nothing with it |
+//! | `queues` | `quorum` | what the queues of durable groups are: `quorum`, `classic` |
+//! | `heartbeat` | 10s | how often each side shows that it lives; a peer silent for twice as long is lost |
+//! | `response_timeout` | 5s | how long an answer may take before the connection counts as lost |
+//! | `max_event_size` | 16777216 | the largest event in bytes, received ones included; a larger one is dead-lettered |
+//! | `unrouted` | `drop` | what becomes of an event that no group wants: `drop`, `keep` |
+//! | `ca`, `cert`, `key` | the system's | files (PEM) with more certificates to trust, and this client's own with its private key |
+//!
+//! # What it promises, and what it does not
+//!
+//! - **At least once.** A handler may see an event twice: after a crash, after an acknowledgement that was lost with its
+//!   connection. [`eventbus::Idempotency`] is the guard.
+//! - **`Ok` from `publish` is the broker's confirm.** A confirm that is lost with its connection is `Unknown` at once. A
+//!   broker that takes nothing (memory or disk alarm) shows in the health of the bus; what could not be sent says `NotSent`
+//!   at its deadline.
+//! - **An event that no group wants is no error**: it is gone, unless `unrouted=keep`.
+//! - **Order per key, delayed publishing and a start in the past are refused**, with `Unsupported`.
+//! - **Retries** wait up to 365 days, by nobody's time of day. A member sends a message on from one
+//!   wait to the next: while no member runs, what is left of a delay stands still between two of them.
+//! - **A new group takes a second to start**: a broker that is killed within a second of making a quorum queue forgets it.
+//! - **Attempts** count members that were lost, whether or not they had begun: the broker knows only what it had sent. When a
+//!   member stops while events stream in, what was on its way to it at that moment counts too.
+//! - **Memory is the broker's.** A publisher is not slowed down by a slow group: `overflow` and `capacity` are refused.
+//! - **The window of a subscription shrinks, the room at the broker does not**, until the group is joined again.
+//! - A lost broker is survived without a setting: connections are dropped whole at the first error and made again without
+//!   limit, queues that vanished are made again. A group whose queues vanished has lost what was in them.
+//!
+//! Which cases of the conformance suite it passes is in `CAPABILITIES.md`.
+//!
+//! # Connections
+//!
+//! A bus has two: one for reading and acknowledging, and one for publishing, which the broker may block. Every subscription
+//! has a channel on each.
+//!
+//! # The rights of its user
+//!
+//! For the bus named `shop`: `configure`, `write` and `read` of `^shop(/.*)?$`, and `write` and `read` of `^amq\.default$`.
+//!
+//! # Other programs
+//!
+//! Any client of any language may publish to the exchange `bus` with the routing key `source.type`. The body is the JSON form
+//! of the event: field for field Payment Kit's event object, with `source` where it is not `payment-kit`; `id`, `type`,
+//! `livemode`, `created_at` and `data` are required, `object_id` becomes the key. These properties spare the members reading
+//! all of that, and are on every event that the bus publishes:
+//!
+//! | property | what |
+//! |---|---|
+//! | `message_id` | the event's id |
+//! | `type` | its type |
+//! | `app_id` | its source |
+//! | `timestamp`, header `timestamp_in_ms` | its time, in seconds and in ms |
+//! | `content_type` | `application/json` |
+//! | `delivery_mode` | 2, persistent |
+//! | headers `key`, `livemode` | its key, where it has one; whether it is about real money |
+//! | headers `traceparent`, `tracestate` | its trace, where it has one |
+//!
+//! A message whose body is no event's JSON form is one all the same when it has a `message_id`: its source and type are then
+//! those of the routing key. A message that has neither goes to the dead letters of every group whose binding it matches,
+//! with its raw bytes. Other programs may bind queues of their own to the exchange; those with names that begin with `bus/`
+//! are the bus's.
+
+mod acks;
+mod ask;
+mod backlog;
+mod config;
+mod connection;
+mod dead_letters;
+mod desk;
+mod error;
+mod inbox;
+mod join;
+mod lock;
+mod member;
+mod message;
+mod mover;
+mod post;
+mod publisher;
+mod reader;
+mod settler;
+mod shared;
+mod topology;
+mod transport;
+mod wait;
+mod waiting;
+
+use std::sync::Arc;
+
+pub use config::{AmqpConfig, Queues, Unrouted};
+pub use transport::AmqpTransport;
+
+/// Lets `EventBus::connect` know the schemes `amqp` and `amqps`.
+pub fn install() {
+    for scheme in ["amqp", "amqps"] {
+        eventbus::install(scheme, |url| {
+            Box::pin(async move {
+                let transport = AmqpTransport::connect(AmqpConfig::parse(&url)?).await?;
+                Ok(Arc::new(transport) as Arc<dyn eventbus::transport::Transport>)
+            })
+        });
+    }
+}

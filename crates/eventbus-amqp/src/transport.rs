@@ -1,0 +1,190 @@
+//! The transport contract on AMQP.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use eventbus::transport::{
+    Backlog, Capabilities, DeadLetters, Durability, Group, Membership, Publishing, SubscriptionSpec,
+    Transport,
+};
+use eventbus::{AnyEvent, Error, ErrorKind, Result};
+use tokio::task::AbortHandle;
+
+use crate::backlog::{Probe, backlog};
+use crate::config::AmqpConfig;
+use crate::dead_letters::AmqpDeadLetters;
+use crate::error::transient;
+use crate::inbox::Inbox;
+use crate::join::{Joined, instances, join, remove};
+use crate::lock::Lock;
+use crate::message::Parcel;
+use crate::reader::AmqpReader;
+use crate::settler::AmqpSettler;
+use crate::shared::Shared;
+use crate::wait::LONGEST;
+
+/// The bus on RabbitMQ. A clone is the same transport.
+#[derive(Clone)]
+pub struct AmqpTransport(Arc<Handle>);
+
+/// Ends the background work with the last clone.
+struct Handle {
+    shared: Arc<Shared>,
+    publishing: AbortHandle,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.close();
+        self.publishing.abort();
+    }
+}
+
+impl AmqpTransport {
+    /// Connects, and makes sure that the broker lets this user in.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for settings that break a rule; [`NotSent`](ErrorKind::NotSent) when the broker
+    /// cannot be reached; [`Refused`](ErrorKind::Refused) when it lets the user not in, or there is no such vhost.
+    pub async fn connect(config: AmqpConfig) -> Result<Self> {
+        let shared = Shared::connect(config).await?;
+        let publishing = tokio::spawn(Arc::clone(&shared.publisher).run(Arc::clone(&shared.publishing)));
+        Ok(Self(Arc::new(Handle { shared, publishing: publishing.abort_handle() })))
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    fn parcel(&self, event: &AnyEvent) -> Result<Parcel> {
+        let config = &self.shared().config;
+        let json = event.to_json()?;
+        if json.len() > config.max_event_size {
+            let text = format!(
+                "the event has {} bytes, more than the {} allowed",
+                json.len(),
+                config.max_event_size
+            );
+            return Err(Error::new(ErrorKind::Refused, text));
+        }
+        Ok(Parcel::event(&config.name, event, json))
+    }
+
+    async fn forget_shared(&self, group: &Group) -> Result<bool> {
+        let shared = self.shared();
+        let failed = |error| transient(&format!("forgetting the group {group}"), error);
+        let names = shared.bus.group(group.as_str());
+        let link = shared.consuming.reach().await.map_err(failed)?;
+        let _door = shared.doors.lock().await;
+        let lock = Lock::take(&link, names.lock()).await?;
+        let mut probe = Probe::new(shared).await?;
+        let count = probe.count(names.members()).await?;
+        probe.done().await;
+        let removed = match count {
+            None => Ok(false),
+            Some(count) if count.consumers > 0 => {
+                Err(Error::new(ErrorKind::Conflict, format!("the group {group} has members")))
+            }
+            Some(_) => remove(&lock.maker(), &names).await.map(|()| true).map_err(failed),
+        };
+        lock.release().await;
+        removed
+    }
+}
+
+#[async_trait]
+impl Transport for AmqpTransport {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            durability: Durability::Synced,
+            broadcast: true,
+            ephemeral: true,
+            retry_delay: Some(LONGEST),
+            dead_letters: true,
+            encodes: true,
+            ..Capabilities::minimal("amqp")
+        }
+    }
+
+    async fn publish(&self, batch: &[AnyEvent], publishing: Publishing) -> Vec<Result<()>> {
+        let (mut parcels, mut refused) = (Vec::with_capacity(batch.len()), Vec::new());
+        for (place, event) in batch.iter().enumerate() {
+            match self.parcel(event) {
+                Ok(parcel) => parcels.push(parcel),
+                Err(error) => refused.push((place, error)),
+            }
+        }
+        let mut outcomes = self.shared().publisher.publish(parcels, publishing).await;
+        for (place, error) in refused {
+            outcomes.insert(place, Err(error));
+        }
+        outcomes
+    }
+
+    async fn open(&self, spec: &SubscriptionSpec) -> Result<Membership> {
+        let shared = self.shared();
+        shared.open()?;
+        self.capabilities().check(spec)?;
+        shared.settled().await;
+        let Joined { member, desk, streams } = join(shared, spec).await?;
+        shared.register(&member);
+        let inbox = tokio::spawn(Inbox::new(Arc::clone(&member), desk, streams).run());
+        let reader = Box::new(AmqpReader::new(Arc::clone(&member), inbox));
+        Ok(Membership { reader, settler: Arc::new(AmqpSettler(member)) })
+    }
+
+    async fn forget(&self, group: &Group) -> Result<bool> {
+        let shared = self.shared();
+        shared.settled().await;
+        let mut probe = Probe::new(shared).await?;
+        let broadcast = probe.count(instances(shared, group.as_str()).members()).await?;
+        probe.done().await;
+        if broadcast.is_some_and(|count| count.consumers > 0) {
+            return Err(Error::new(ErrorKind::Conflict, format!("the group {group} has members")));
+        }
+        self.forget_shared(group).await
+    }
+
+    async fn backlog(&self, group: &Group) -> Result<Option<Backlog>> {
+        let shared = self.shared();
+        shared.settled().await;
+        let mut counted = backlog(shared, group).await;
+        if counted.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotSent) {
+            // Once more, when the connection broke under it.
+            counted = backlog(shared, group).await;
+        }
+        shared.rest().await;
+        counted
+    }
+
+    fn dead_letters(&self, group: &Group) -> Arc<dyn DeadLetters> {
+        Arc::new(AmqpDeadLetters::new(self.shared(), group))
+    }
+
+    fn troubles(&self) -> Vec<String> {
+        let shared = self.shared();
+        let troubles = [shared.consuming.trouble(), shared.publishing.trouble(), shared.publisher.trouble()];
+        let mut troubles: Vec<String> = troubles.into_iter().flatten().collect();
+        troubles.dedup();
+        troubles
+    }
+
+    async fn close(&self) -> Result<()> {
+        let shared = self.shared();
+        if shared.close() {
+            shared.publisher.close();
+        }
+        shared.settled().await;
+        shared.publishing.retire().await;
+        // Whoever looks at what is left makes a connection for that.
+        shared.consuming.retire().await;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for AmqpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AmqpTransport").field(self.shared()).finish()
+    }
+}
