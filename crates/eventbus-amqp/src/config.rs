@@ -27,6 +27,9 @@ pub struct AmqpConfig {
     pub heartbeat: Duration,
     /// How long an answer may take before the connection counts as lost. Default 5 s.
     pub response_timeout: Duration,
+    /// The broker's `consumer_timeout`, which no client can ask for: a message unacknowledged for longer is taken back with
+    /// all others of its member. Handlers that could take so long are refused. Default 30 min, as the broker's.
+    pub consumer_timeout: Duration,
     /// The largest event in bytes, published or received. Default 16 MiB.
     pub max_event_size: usize,
     /// What becomes of an event that no group wants. Default [`Unrouted::Drop`].
@@ -55,11 +58,11 @@ pub enum Queues {
 pub enum Unrouted {
     /// It is gone: nobody asked for it.
     Drop,
-    /// It is kept in the queue `<bus>/unrouted`, and the health of the bus tells how many there are.
+    /// It is kept in the queue `<bus>/unrouted`, for somebody to look at.
     Keep,
 }
 
-const OPTIONS: &str = "name, queues (quorum, classic), heartbeat, response_timeout, max_event_size, unrouted (drop, keep), ca, cert, key";
+const OPTIONS: &str = "name, queues (quorum, classic), heartbeat, response_timeout, consumer_timeout, max_event_size, unrouted (drop, keep), ca, cert, key";
 
 impl AmqpConfig {
     /// The defaults, for the broker with this URL, which has no options in it.
@@ -70,6 +73,7 @@ impl AmqpConfig {
             queues: Queues::Quorum,
             heartbeat: Duration::from_secs(10),
             response_timeout: Duration::from_secs(5),
+            consumer_timeout: Duration::from_secs(30 * 60),
             max_event_size: 16 << 20,
             unrouted: Unrouted::Drop,
             ca: None,
@@ -101,6 +105,7 @@ impl AmqpConfig {
             "queues" => self.queues = queues(value)?,
             "heartbeat" => self.heartbeat = time(name, value)?,
             "response_timeout" => self.response_timeout = time(name, value)?,
+            "consumer_timeout" => self.consumer_timeout = time(name, value)?,
             "max_event_size" => self.max_event_size = number(name, value)?,
             "unrouted" => self.unrouted = unrouted(value)?,
             "ca" => self.ca = Some(value.into()),
@@ -128,6 +133,7 @@ impl AmqpConfig {
             (self.name.starts_with("amq."), "name: must not begin with amq., which is the broker's own"),
             (!beats, "heartbeat: must be whole seconds, from 1s to 1h"),
             (self.response_timeout < Duration::from_millis(100), "response_timeout: must be at least 100ms"),
+            (self.consumer_timeout.is_zero(), "consumer_timeout: must be above 0"),
             (self.max_event_size == 0, "max_event_size: must be above 0"),
             (self.cert.is_some() != self.key.is_some(), "cert and key: must be given together"),
             (files && !secure, "ca, cert and key: are for amqps:// only"),
@@ -160,6 +166,8 @@ setters! {
     heartbeat: Duration;
     /// Sets how long an answer may take.
     response_timeout: Duration;
+    /// Sets what the broker's own setting of this name is.
+    consumer_timeout: Duration;
     /// Sets the largest event in bytes.
     max_event_size: usize;
     /// Sets what becomes of an event that no group wants.

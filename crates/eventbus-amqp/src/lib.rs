@@ -65,6 +65,7 @@
 //! | `queues` | `quorum` | what the queues of durable groups are: `quorum`, `classic` |
 //! | `heartbeat` | 10s | how often each side shows that it lives; a peer silent for twice as long is lost |
 //! | `response_timeout` | 5s | how long an answer may take before the connection counts as lost |
+//! | `consumer_timeout` | 30m | the broker's setting of that name: what is unacknowledged for longer is taken back, so a handler that may take so long is refused |
 //! | `max_event_size` | 16777216 | the largest event in bytes, received ones included; a larger one is dead-lettered |
 //! | `unrouted` | `drop` | what becomes of an event that no group wants: `drop`, `keep` |
 //! | `ca`, `cert`, `key` | the system's | files (PEM) with more certificates to trust, and this client's own with its private key |

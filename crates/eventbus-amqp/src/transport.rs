@@ -103,6 +103,7 @@ impl Transport for AmqpTransport {
             retry_delay: Some(LONGEST),
             dead_letters: true,
             encodes: true,
+            settle_within: Some(self.shared().config.consumer_timeout),
             ..Capabilities::minimal("amqp")
         }
     }

@@ -36,10 +36,14 @@ impl Seen {
     pub(crate) async fn by(&self, bus: &EventBus, group: &str) -> Subscription {
         let seen = self.clone();
         let handler = move |event: AnyEvent| {
-            seen.0.lock().expect("nobody panicked").push(event);
+            seen.push(event);
             async { Ok(()) }
         };
         bus.subscribe(group).on(handler).start().await.expect("it starts")
+    }
+
+    pub(crate) fn push(&self, event: AnyEvent) {
+        self.0.lock().expect("nobody panicked").push(event);
     }
 
     pub(crate) fn events(&self) -> Vec<AnyEvent> {

@@ -1,6 +1,9 @@
-//! What only RabbitMQ has: other programs' messages, queues that vanish, arguments that differ, alarms.
+//! What only RabbitMQ has: other programs' messages, queues that vanish, arguments that differ, alarms,
+//! time-outs, TLS.
 
 mod bad_input;
 mod foreign;
 mod ground;
+mod limits;
+mod secure;
 mod vanished;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::engine::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{AnyEvent, Filter, FromEvent, Pattern};
-use crate::transport::{Group, Mode, Order, Overflow, Start, SubscriptionSpec};
+use crate::transport::{Capabilities, Group, Mode, Order, Overflow, Start, SubscriptionSpec};
 
 /// A subscription in the making: handlers, group and policies.
 ///
@@ -278,6 +279,7 @@ impl SubscriptionBuilder {
         }
         let can = self.bus.capabilities();
         can.check(spec)?;
+        self.check_settling(can, timeout)?;
         let longest = *self.retry.bounds(u32::MAX).end();
         match can.retry_delay {
             _ if self.retry.limit() == 1 => Ok(()),
@@ -287,7 +289,33 @@ impl SubscriptionBuilder {
         }
     }
 
+    /// A message may wait for others that are read with it, for their handlers' whole time, before its own is called.
+    fn check_settling(&self, can: &Capabilities, timeout: Option<Duration>) -> Result<()> {
+        let Some(limit) = can.settle_within else { return Ok(()) };
+        let Some(timeout) = timeout else {
+            tracing::warn!(group = %self.group, ?limit, "nothing ends a handler before the server takes its message back");
+            return Ok(());
+        };
+        let turns = self.window().start().div_ceil(self.concurrency);
+        match timeout.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX)) > limit {
+            true => Err(can.lack(&format!(
+                "handler time-outs of {timeout:?}: a message waits for up to {turns} of them, and is taken back after {limit:?}"
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    /// How many messages are read ahead, at least and at most.
+    fn window(&self) -> RangeInclusive<usize> {
+        let twice = self.concurrency.saturating_mul(2);
+        match self.prefetch {
+            Some(fixed) => fixed..=fixed,
+            None => twice..=PREFETCH.max(twice),
+        }
+    }
+
     fn plan(self, spec: SubscriptionSpec, timeout: Option<Duration>) -> Plan {
+        let prefetch = self.window();
         Plan {
             transport: Arc::clone(&self.bus.0.transport),
             group: Arc::new(spec.group.clone()),
@@ -297,10 +325,7 @@ impl SubscriptionBuilder {
             on_dead_letter: self.on_dead_letter,
             timeout,
             concurrency: self.concurrency,
-            prefetch: match self.prefetch {
-                Some(fixed) => fixed..=fixed,
-                None => self.concurrency.saturating_mul(2)..=PREFETCH.max(self.concurrency.saturating_mul(2)),
-            },
+            prefetch,
             bus: self.bus.0.number,
         }
     }

@@ -224,6 +224,7 @@ macro_rules! conformance_cases {
             refusal {
                 what_the_transport_lacks_is_refused_at_the_start [];
                 a_delay_the_transport_cannot_keep_is_refused [Retry];
+                a_time_out_the_transport_cannot_wait_for_is_refused [];
                 bad_names_patterns_and_numbers_are_refused_at_the_start [];
                 capabilities_are_what_they_say [];
             }

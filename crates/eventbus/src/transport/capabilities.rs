@@ -35,6 +35,9 @@ pub struct Capabilities {
     pub encodes: bool,
     /// How long a message stays with a member that gives no sign of life; `None` when a lost member is noticed at once.
     pub lease: Option<Duration>,
+    /// How long a message may stay unsettled: then the server takes it back, however alive its member is. `None` without
+    /// a limit.
+    pub settle_within: Option<Duration>,
 }
 
 impl Capabilities {
@@ -53,6 +56,7 @@ impl Capabilities {
             overflow: false,
             encodes: false,
             lease: None,
+            settle_within: None,
         }
     }
 
@@ -85,7 +89,7 @@ impl Capabilities {
     /// The flags as rows of a table: name and value, for displays and the conformance suite's matrix.
     pub fn rows(&self) -> Vec<(&'static str, String)> {
         let flag = |on: bool| if on { "yes" } else { "no" }.to_owned();
-        let time = |time: Option<Duration>| time.map_or_else(|| "no".to_owned(), |time| format!("{time:?}"));
+        let time = |time: Option<Duration>| time.map_or_else(|| "no".to_owned(), readable);
         vec![
             ("durability", format!("{:?}", self.durability)),
             ("order per key", flag(self.key_order)),
@@ -98,7 +102,16 @@ impl Capabilities {
             ("overflow by choice", flag(self.overflow)),
             ("encodes events", flag(self.encodes)),
             ("lease", time(self.lease)),
+            ("limit on handling a message", time(self.settle_within)),
         ]
+    }
+}
+
+fn readable(time: Duration) -> String {
+    match time.as_secs() {
+        days if days > 0 && days % 86_400 == 0 => format!("{} days", days / 86_400),
+        minutes if minutes > 0 && minutes % 60 == 0 => format!("{} min", minutes / 60),
+        _ => format!("{time:?}"),
     }
 }
 

@@ -46,6 +46,25 @@ pub(crate) async fn a_delay_the_transport_cannot_keep_is_refused(stage: &Stage) 
     start(stage.units(10)).await.expect("it is as long as the transport can keep");
 }
 
+pub(crate) async fn a_time_out_the_transport_cannot_wait_for_is_refused(stage: &Stage) {
+    let inner = stage.transport().await;
+    let limit = Duration::from_secs(60);
+    let short = Capabilities { settle_within: Some(limit), ..inner.capabilities() };
+    let bus = EventBus::new(Arc::new(Puppet::claiming(inner, short)), BusConfig::new());
+    let start = async |timeout: Duration, prefetch: usize| {
+        let handlers = bus.subscribe("g").on(|_: AnyEvent| async { Ok(()) }).retry(Retry::never());
+        handlers.concurrency(4).prefetch(prefetch).timeout(timeout).start().await.map(|_| ())
+    };
+    for (timeout, prefetch) in [(limit + Duration::from_secs(1), 4), (limit / 2, 9), (Duration::MAX, 4)] {
+        let error = start(timeout, prefetch).await.expect_err("the server takes the message back before");
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains("time-outs") && error.to_string().contains("60s"), "{error}");
+    }
+    assert_eq!(bus.backlog("g").await.expect("it is told"), None, "a refused subscription makes no group");
+    start(limit, 4).await.expect("it ends in time");
+    start(limit / 2, 8).await.expect("so does one that waited for another");
+}
+
 pub(crate) async fn bad_names_patterns_and_numbers_are_refused_at_the_start(stage: &Stage) {
     let bus = stage.bus().await;
     let start =
