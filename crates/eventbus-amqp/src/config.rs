@@ -17,6 +17,8 @@ use url::Url;
 pub struct AmqpConfig {
     /// Where the broker is: scheme, user, password, host, port, vhost.
     pub url: String,
+    /// Other nodes of its cluster, as `host` or `host:port`, which are tried in turn when one cannot be reached.
+    pub nodes: Vec<String>,
     /// The name of the bus, which is its exchange's; buses of different names share a vhost and nothing else.
     /// Default `bus`.
     pub name: String,
@@ -62,13 +64,14 @@ pub enum Unrouted {
     Keep,
 }
 
-const OPTIONS: &str = "name, queues (quorum, classic), heartbeat, response_timeout, consumer_timeout, max_event_size, unrouted (drop, keep), ca, cert, key";
+const OPTIONS: &str = "name, nodes (host:port, …), queues (quorum, classic), heartbeat, response_timeout, consumer_timeout, max_event_size, unrouted (drop, keep), ca, cert, key";
 
 impl AmqpConfig {
     /// The defaults, for the broker with this URL, which has no options in it.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            nodes: Vec::new(),
             name: "bus".to_owned(),
             queues: Queues::Quorum,
             heartbeat: Duration::from_secs(10),
@@ -102,6 +105,7 @@ impl AmqpConfig {
     fn set(&mut self, name: &str, value: &str) -> Result<()> {
         match name {
             "name" => self.name = value.to_owned(),
+            "nodes" => self.nodes = value.split(',').map(str::to_owned).collect(),
             "queues" => self.queues = queues(value)?,
             "heartbeat" => self.heartbeat = time(name, value)?,
             "response_timeout" => self.response_timeout = time(name, value)?,
@@ -140,7 +144,7 @@ impl AmqpConfig {
         ];
         match rules.into_iter().find(|(broken, _)| *broken) {
             Some((_, rule)) => Err(invalid(&format!("option {rule}"))),
-            None => Ok(()),
+            None => self.nodes.iter().try_for_each(|node| at(&url, node).map(drop)),
         }
     }
 }
@@ -175,6 +179,12 @@ setters! {
 }
 
 impl AmqpConfig {
+    /// Sets other nodes of the cluster.
+    #[must_use]
+    pub fn nodes(self, nodes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self { nodes: nodes.into_iter().map(Into::into).collect(), ..self }
+    }
+
     /// Sets the name of the bus.
     #[must_use]
     pub fn name(self, name: impl Into<String>) -> Self {
@@ -205,6 +215,18 @@ fn unrouted(value: &str) -> Result<Unrouted> {
         "keep" => Ok(Unrouted::Keep),
         _ => Err(invalid(&format!("option unrouted: {value:?} is none of drop, keep"))),
     }
+}
+
+/// The URL of another node, which has everything else in common.
+pub(crate) fn at(url: &Url, node: &str) -> Result<Url> {
+    let wrong = || invalid(&format!("option nodes: {node:?} is not a host, or host:port"));
+    let place = Url::parse(&format!("amqp://{node}")).map_err(|_| wrong())?;
+    let only = place.username().is_empty() && place.path().is_empty() && place.query().is_none();
+    let host = place.host_str().filter(|host| only && !host.is_empty()).ok_or_else(wrong)?;
+    let mut url = url.clone();
+    url.set_host(Some(host)).map_err(|_| wrong())?;
+    url.set_port(place.port()).map_err(|()| wrong())?;
+    Ok(url)
 }
 
 pub(crate) fn invalid(rule: &str) -> Error {
@@ -243,9 +265,10 @@ mod tests {
     fn a_url_sets_what_it_names_and_nothing_else() {
         let plain = AmqpConfig::parse("amqp://host:1/%2f").unwrap();
         assert_eq!(plain, AmqpConfig::new("amqp://host:1/%2f"));
-        let url = "amqp://host?heartbeat=2s&queues=classic&unrouted=keep&name=shop";
+        let url = "amqp://host?heartbeat=2s&queues=classic&unrouted=keep&name=shop&nodes=b,[::1]:5673";
         let expected = AmqpConfig::new("amqp://host")
             .name("shop")
+            .nodes(["b", "[::1]:5673"])
             .heartbeat(Duration::from_secs(2))
             .queues(Queues::Classic)
             .unrouted(Unrouted::Keep);
@@ -264,6 +287,9 @@ mod tests {
             ("unrouted=no", "drop, keep"),
             ("name=a%20b", "letters"),
             ("name=amq.x", "broker's own"),
+            ("nodes=b,c%20d", "host:port"),
+            ("nodes=", "host:port"),
+            ("nodes=b/x", "host:port"),
             ("ca=x", "amqps"),
             ("cert=x", "together"),
         ] {

@@ -1,12 +1,13 @@
 //! Connections: dialled as the URL says, watched, dropped whole at the first error, made again for as long as it takes.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use eventbus::{Error, ErrorKind, Result};
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::AMQPUri;
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use url::Url;
 
-use crate::config::{AmqpConfig, invalid, without_secrets};
+use crate::config::{AmqpConfig, at, invalid, without_secrets};
 use crate::error::{kind, late};
 
 /// How long making a connection may take.
@@ -27,9 +28,11 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(25);
 /// How often a connection is looked at, beside its events.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Makes connections to the broker that the URL leads to.
+/// Makes connections to the broker that the URL leads to, or to another node of its cluster.
 pub(crate) struct Dialler {
-    uri: AMQPUri,
+    uris: Vec<AMQPUri>,
+    /// Whose turn it is: everybody goes on with the node that last let somebody in.
+    turn: AtomicUsize,
     tls: OwnedTLSConfig,
     /// For people; without secrets.
     name: String,
@@ -48,21 +51,35 @@ impl Dialler {
             // Taken unless the program has chosen one; without any, the TLS library would not know which.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        let mut uri: AMQPUri =
-            url.as_str().parse().map_err(|rule| invalid(&format!("cannot be read: {rule}")))?;
-        uri.query.heartbeat = u16::try_from(config.heartbeat.as_secs()).ok();
-        uri.query.connection_timeout = u64::try_from(DIAL.as_millis()).ok();
-        Ok(Self { uri, tls: tls(config)?, name, patience: config.response_timeout })
+        let others = config.nodes.iter().map(|node| at(&url, node));
+        let urls: Vec<Url> = std::iter::once(Ok(url.clone())).chain(others).collect::<Result<_>>()?;
+        let uris = urls.iter().map(|url| uri(url, config)).collect::<Result<_>>()?;
+        let turn = AtomicUsize::new(0);
+        Ok(Self { uris, turn, tls: tls(config)?, name, patience: config.response_timeout })
     }
 
     async fn dial(&self, purpose: &str) -> lapin::Result<Connection> {
         let options = ConnectionProperties::default()
             .with_connection_name(format!("eventbus {} ({purpose})", std::process::id()).into());
-        let (uri, tls) = (self.uri.clone(), self.tls.clone());
+        let turn = self.turn.load(Ordering::SeqCst);
+        let (uri, tls) = (self.uris[turn % self.uris.len()].clone(), self.tls.clone());
         let runtime = lapin::runtime::default_runtime()?;
         let dialling = Connection::connect_uri_with_config(uri, options, tls, runtime);
-        timeout(DIAL * 2, dialling).await.unwrap_or_else(|_| Err(late()))
+        let dialled = timeout(DIAL * 2, dialling).await.unwrap_or_else(|_| Err(late()));
+        if dialled.is_err() {
+            // Unless somebody else has seen it first.
+            let _ = self.turn.compare_exchange(turn, turn + 1, Ordering::SeqCst, Ordering::SeqCst);
+        }
+        dialled
     }
+}
+
+fn uri(url: &Url, config: &AmqpConfig) -> Result<AMQPUri> {
+    let mut uri: AMQPUri =
+        url.as_str().parse().map_err(|rule| invalid(&format!("cannot be read: {rule}")))?;
+    uri.query.heartbeat = u16::try_from(config.heartbeat.as_secs()).ok();
+    uri.query.connection_timeout = u64::try_from(DIAL.as_millis()).ok();
+    Ok(uri)
 }
 
 /// Certificates as the configuration names them.
@@ -81,16 +98,22 @@ fn tls(config: &AmqpConfig) -> Result<OwnedTLSConfig> {
 }
 
 /// One connection at a time, made again when it broke, without limit and with growing pauses.
-///
-/// Nothing is done in the background: whoever needs the connection waits until there is one.
 pub(crate) struct Line {
     dialler: Arc<Dialler>,
     /// What it is for: consuming and publishing never share one, because the broker may block those who publish.
     purpose: &'static str,
     state: tokio::sync::Mutex<State>,
-    trouble: Arc<Mutex<Option<String>>>,
+    told: Arc<Mutex<Told>>,
     /// Whether a connection is for one question only.
-    retired: AtomicBool,
+    retired: watch::Sender<bool>,
+    myself: Weak<Self>,
+}
+
+/// What is wrong, and with which connection: one that is gone has nothing to say of its successor.
+#[derive(Default)]
+struct Told {
+    connection: u64,
+    trouble: Option<String>,
 }
 
 struct State {
@@ -110,15 +133,16 @@ pub(crate) struct Link {
 }
 
 impl Line {
-    pub(crate) fn new(dialler: &Arc<Dialler>, purpose: &'static str) -> Self {
+    pub(crate) fn new(dialler: &Arc<Dialler>, purpose: &'static str) -> Arc<Self> {
         let state = State { current: None, failures: 0, next: Instant::now() };
-        Self {
+        Arc::new_cyclic(|myself| Self {
             dialler: Arc::clone(dialler),
             purpose,
             state: tokio::sync::Mutex::new(state),
-            trouble: Arc::default(),
-            retired: AtomicBool::new(false),
-        }
+            told: Arc::default(),
+            retired: watch::Sender::new(false),
+            myself: myself.clone(),
+        })
     }
 
     /// Waits for the connection, for as long as it takes. Dropping the future is safe.
@@ -145,13 +169,16 @@ impl Line {
         timeout(self.dialler.patience, self.link()).await.map_err(|_| late())
     }
 
-    /// Makes the first connection, or says why it cannot be made.
+    /// Makes the first connection, to any node, or says why it cannot be made.
     pub(crate) async fn first(&self) -> Result<()> {
         let mut state = self.state.lock().await;
-        match self.dial(&mut state).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.unreachable(error)),
+        let mut dialled = self.dial(&mut state).await;
+        for _ in 1..self.dialler.uris.len() {
+            if dialled.is_err() {
+                dialled = self.dial(&mut state).await;
+            }
         }
+        dialled.map(drop).map_err(|error| self.unreachable(error))
     }
 
     async fn dial(&self, state: &mut State) -> lapin::Result<Arc<Link>> {
@@ -163,10 +190,15 @@ impl Line {
             down: watch::Sender::new(false),
             blocked,
         });
-        tokio::spawn(watch(Arc::downgrade(&link), blocking, Trouble::new(self)));
+        let (number, trouble) = {
+            let mut told = self.told();
+            told.connection += 1;
+            (told.connection, told.trouble.take())
+        };
+        tokio::spawn(watch(Arc::downgrade(&link), blocking, Trouble::new(self, number)));
         state.failures = 0;
         state.current = Some(Arc::clone(&link));
-        if self.set_trouble(None).is_some() {
+        if trouble.is_some() {
             tracing::info!(broker = %self.dialler.name, purpose = self.purpose, "connected again");
         }
         Ok(link)
@@ -180,7 +212,7 @@ impl Line {
         if state.failures == 1 {
             tracing::warn!("{text}");
         }
-        self.set_trouble(Some(text));
+        self.told().trouble = Some(text);
     }
 
     /// The error for a broker that could not be reached, or let nobody in, at the start.
@@ -196,13 +228,31 @@ impl Line {
 
     /// Ends the connection; whoever still has a question gets one for that alone.
     pub(crate) async fn retire(&self) {
-        self.retired.store(true, Ordering::SeqCst);
+        self.abandon();
         self.rest().await;
+    }
+
+    /// From now on no connection is made but for a question.
+    pub(crate) fn abandon(&self) {
+        self.retired.send_replace(true);
+    }
+
+    /// Makes the connection again although nobody waits for it: what was lost at night is not to show in the morning.
+    fn mend(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        let mended = async move {
+            let mut retired = self.retired.subscribe();
+            tokio::select! {
+                biased;
+                _ = retired.wait_for(|retired| *retired) => {}
+                _ = self.link() => {}
+            }
+        };
+        Box::pin(mended)
     }
 
     /// After a question: ends a connection that was made for it alone.
     pub(crate) async fn rest(&self) {
-        if !self.retired.load(Ordering::SeqCst) {
+        if !*self.retired.borrow() {
             return;
         }
         if let Some(link) = self.state.lock().await.current.take() {
@@ -211,11 +261,11 @@ impl Line {
     }
 
     pub(crate) fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.told().trouble.clone()
     }
 
-    fn set_trouble(&self, text: Option<String>) -> Option<String> {
-        std::mem::replace(&mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner), text)
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -281,26 +331,32 @@ impl Link {
 
 /// What the watcher of a connection tells of it.
 struct Trouble {
-    text: Arc<Mutex<Option<String>>>,
+    told: Arc<Mutex<Told>>,
+    connection: u64,
     name: String,
     purpose: &'static str,
+    line: Weak<Line>,
 }
 
 impl Trouble {
-    fn new(line: &Line) -> Self {
-        Self { text: Arc::clone(&line.trouble), name: line.dialler.name.clone(), purpose: line.purpose }
+    fn new(line: &Line, connection: u64) -> Self {
+        let (told, name) = (Arc::clone(&line.told), line.dialler.name.clone());
+        Self { told, connection, name, purpose: line.purpose, line: line.myself.clone() }
     }
 
     fn set(&self, text: Option<String>) {
         if let Some(text) = &text {
             tracing::warn!(purpose = self.purpose, "{text}");
         }
-        *self.text.lock().unwrap_or_else(PoisonError::into_inner) = text;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.connection == self.connection {
+            told.trouble = text;
+        }
     }
 }
 
 /// Reads the events of a connection, the only one who does, and notices its end.
-async fn watch(link: std::sync::Weak<Link>, blocking: watch::Sender<Option<String>>, trouble: Trouble) {
+async fn watch(link: Weak<Link>, blocking: watch::Sender<Option<String>>, trouble: Trouble) {
     let Some((mut events, mut down)) = link.upgrade().map(|link| link.observe()) else { return };
     loop {
         let event = tokio::select! {
@@ -326,6 +382,10 @@ async fn watch(link: std::sync::Weak<Link>, blocking: watch::Sender<Option<Strin
                 };
                 trouble.set(Some(format!("the connection to {} was lost: {why}", trouble.name)));
                 link.fail();
+                drop(link);
+                if let Some(line) = trouble.line.upgrade() {
+                    line.mend().await;
+                }
                 return;
             }
         }

@@ -18,7 +18,7 @@ use crate::lock::Lock;
 use crate::member::Member;
 use crate::message::Parcel;
 use crate::shared::Shared;
-use crate::topology::{Life, Maker, Names, Role, arguments_of, bindings};
+use crate::topology::{Life, Maker, Names, Role, arguments_of, bindings, expiring};
 use crate::wait;
 use crate::waiting::{FORGETFUL, Made, declare_ready};
 
@@ -80,7 +80,7 @@ async fn make(member: &Member, maker: &Maker<'_>) -> lapin::Result<()> {
     let work = arguments_of(Role::Work, life, Some(dead.as_str()));
     maker.queue(names.again(), work.clone()).await?;
     maker.queue(names.events(), work).await?;
-    maker.queue(counted(member), arguments_of(Role::Empty, life_of_count(member), None)).await?;
+    maker.queue(counted(member), arguments_of_count(member)).await?;
     Ok(())
 }
 
@@ -97,11 +97,13 @@ pub(crate) fn instances(shared: &Shared, group: &str) -> Names {
     shared.bus.group(&format!("{group}#"))
 }
 
-fn life_of_count(member: &Member) -> Life {
-    // A classic queue: it never holds anything that could be lost.
-    match member.life {
-        Life::WithMembers => Life::WithMembers,
-        Life::Durable(_) => Life::Durable(Queues::Classic),
+/// It never holds anything, but it must be there whichever node is down; that of a broadcast goes with its instances.
+fn arguments_of_count(member: &Member) -> FieldTable {
+    match member.spec.mode {
+        Mode::Shared => arguments_of(Role::Empty, member.life, None),
+        Mode::Broadcast => {
+            expiring(arguments_of(Role::Empty, Life::Durable(member.shared.config.queues), None), 0)
+        }
     }
 }
 

@@ -62,6 +62,7 @@
 //! | option | default | what it says |
 //! |---|---|---|
 //! | `name` | `bus` | the name of the bus: others in the same vhost share nothing with it |
+//! | `nodes` | none | other nodes of its cluster, `host` or `host:port` with commas between: tried in turn when one cannot be reached |
 //! | `queues` | `quorum` | what the queues of durable groups are: `quorum`, `classic` |
 //! | `heartbeat` | 10s | how often each side shows that it lives; a peer silent for twice as long is lost |
 //! | `response_timeout` | 5s | how long an answer may take before the connection counts as lost |

@@ -55,8 +55,8 @@ impl Shared {
         let dialler = Arc::new(Dialler::new(&config)?);
         let bus = Bus::new(&config.name);
         let shared = Self {
-            consuming: Arc::new(Line::new(&dialler, "consuming")),
-            publishing: Arc::new(Line::new(&dialler, "publishing")),
+            consuming: Line::new(&dialler, "consuming"),
+            publishing: Line::new(&dialler, "publishing"),
             publisher: Arc::new(Publisher::new(bus.clone(), config.unrouted)),
             doors: tokio::sync::Mutex::default(),
             graveyards: tokio::sync::Mutex::default(),

@@ -37,6 +37,8 @@ struct Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         self.shared.close();
+        self.shared.consuming.abandon();
+        self.shared.publishing.abandon();
         self.publishing.abort();
     }
 }

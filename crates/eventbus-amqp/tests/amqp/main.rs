@@ -2,6 +2,7 @@
 //! time-outs, TLS.
 
 mod bad_input;
+mod cluster;
 mod foreign;
 mod ground;
 mod limits;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
+use super::control::Control;
 use super::driver::Driver;
 use super::plan::Plan;
 use super::retry::Retry;
@@ -74,7 +75,7 @@ impl Driver {
                 self.control.trouble(Some(format!("receiving failed: {error}")));
                 self.lose();
                 self.reopening = true;
-                self.receiving = Some(Box::pin(reopen(Arc::clone(&self.plan))));
+                self.receiving = Some(Box::pin(reopen(Arc::clone(&self.plan), Arc::clone(&self.control))));
             }
         }
         true
@@ -91,13 +92,16 @@ impl Driver {
 }
 
 /// Joins the group again, for as long as it takes.
-async fn reopen(plan: Arc<Plan>) -> Incoming {
+async fn reopen(plan: Arc<Plan>, control: Arc<Control>) -> Incoming {
     let pauses = Retry::exponential(Duration::from_millis(50)..=LONGEST_PAUSE);
     for attempt in 1.. {
         match plan.transport.open(&plan.spec).await {
             Ok(membership) => return Incoming::Opened(membership),
             Err(error) if error.kind() == ErrorKind::Closed => return Incoming::Closed,
-            Err(error) => tracing::warn!(group = %plan.group, %error, attempt, "joining the group failed"),
+            Err(error) => {
+                tracing::warn!(group = %plan.group, %error, attempt, "joining the group failed");
+                control.trouble(Some(format!("joining the group failed: {error}")));
+            }
         }
         let pause = pauses.pause(attempt, rand::rng().random());
         tokio::time::sleep(pause).await;

@@ -1,0 +1,131 @@
+//! A cluster of three nodes that are killed one after the other: quorum queues carry on, nothing confirmed is lost.
+//!
+//! `CONFORMANCE_LONG=1` kills every node three times, with more events.
+#![allow(clippy::print_stdout, reason = "what the long form saw goes to standard output")]
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use eventbus::conformance::{RabbitCluster, RabbitMq};
+use eventbus::{AnyEvent, ErrorKind, EventBus};
+
+use crate::ground::{bus, event, until};
+
+/// Who publishes at once.
+const PUBLISHERS: usize = 8;
+
+/// How often each event was handled.
+#[derive(Clone, Default)]
+struct Handled(Arc<Mutex<HashMap<String, usize>>>);
+
+impl Handled {
+    async fn by(&self, bus: &EventBus) {
+        let handled = self.clone();
+        let handler = move |event: AnyEvent| {
+            *handled.0.lock().expect("nobody panicked").entry(event.id().to_string()).or_default() += 1;
+            async { Ok(()) }
+        };
+        bus.subscribe("g").on(handler).start().await.expect("it starts");
+    }
+
+    fn count(&self) -> usize {
+        self.0.lock().expect("nobody panicked").len()
+    }
+
+    fn calls(&self) -> usize {
+        self.0.lock().expect("nobody panicked").values().sum()
+    }
+}
+
+/// What was published so far.
+#[derive(Default)]
+struct Published {
+    confirmed: Mutex<Vec<String>>,
+    unknown: AtomicUsize,
+    ended: AtomicBool,
+}
+
+impl Published {
+    fn count(&self) -> usize {
+        self.confirmed.lock().expect("nobody panicked").len()
+    }
+
+    /// Publishes one event after the other, each again with its id until it is confirmed.
+    async fn by(&self, bus: &EventBus, number: usize) {
+        for turn in 0.. {
+            if self.ended.load(Ordering::SeqCst) {
+                return;
+            }
+            let event = event(&format!("evt_{number}_{turn}"));
+            while let Err(error) = bus.publish(&event).await {
+                assert!(matches!(error.kind(), ErrorKind::Unknown | ErrorKind::NotSent), "{error}");
+                self.unknown.fetch_add(1, Ordering::SeqCst);
+            }
+            self.confirmed.lock().expect("nobody panicked").push(event.id().to_string());
+        }
+    }
+}
+
+/// Kills nodes in turn; while one is down, and once it is back, so many more events are confirmed and handled.
+async fn kill(
+    cluster: &RabbitCluster,
+    kills: usize,
+    more: usize,
+    (published, handled): (&Published, &Handled),
+) {
+    let go_on = async || {
+        let (confirmed, seen) = (published.count() + more, handled.count() + more);
+        until("the work goes on", async || published.count() >= confirmed && handled.count() >= seen).await;
+    };
+    go_on().await;
+    for turn in 0..kills {
+        let node = &cluster.nodes()[turn % cluster.nodes().len()];
+        let since = Instant::now();
+        node.kill();
+        go_on().await;
+        println!("kill {turn}: {more} more events without the node after {:?}", since.elapsed());
+        node.restart().await.expect("it starts again");
+        go_on().await;
+    }
+    published.ended.store(true, Ordering::SeqCst);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_are_killed_and_nothing_confirmed_is_lost() {
+    let long = std::env::var_os("CONFORMANCE_LONG").is_some();
+    let (kills, more) = if long { (9, 3000) } else { (1, 100) };
+    let cluster = RabbitCluster::start(RabbitMq::new(), 3).await.expect("RabbitMQ starts");
+    let [first, second, third] = cluster.nodes() else { unreachable!("there are three") };
+    let url =
+        |one: &str, others: [u16; 2]| format!("{one}?nodes=127.0.0.1:{},127.0.0.1:{}", others[0], others[1]);
+    let consumer = bus(&url(&first.url(), [second.port(), third.port()])).await.expect("it is there");
+    let publisher = bus(&url(&second.url(), [third.port(), first.port()])).await.expect("it is there");
+    let (published, handled) = (Published::default(), Handled::default());
+    handled.by(&consumer).await;
+    let publishing = (0..PUBLISHERS).map(|number| published.by(&publisher, number));
+    let killing = kill(&cluster, kills, more, (&published, &handled));
+    tokio::join!(futures::future::join_all(publishing), killing);
+    let confirmed = published.count();
+    until("everything confirmed is handled", async || handled.count() >= confirmed).await;
+    until("no trouble is left", async || {
+        consumer.health().troubles.is_empty() && publisher.health().troubles.is_empty()
+    })
+    .await;
+    let seen = handled.0.lock().expect("nobody panicked").clone();
+    let lost = published
+        .confirmed
+        .lock()
+        .expect("nobody panicked")
+        .iter()
+        .filter(|id| !seen.contains_key(*id))
+        .count();
+    assert_eq!(lost, 0, "of {confirmed} confirmed");
+    println!(
+        "{kills} kills: {confirmed} confirmed, {} outcomes unknown or not sent, {} handled, {} more than once",
+        published.unknown.load(Ordering::SeqCst),
+        handled.count(),
+        handled.calls() - handled.count(),
+    );
+}
