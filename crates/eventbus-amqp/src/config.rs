@@ -34,6 +34,8 @@ pub struct AmqpConfig {
     pub consumer_timeout: Duration,
     /// The largest event in bytes, published or received. Default 16 MiB.
     pub max_event_size: usize,
+    /// The most events that are scheduled at once, nearly; at most 60,000. Default 50,000.
+    pub scheduled: u64,
     /// What becomes of an event that no group wants. Default [`Unrouted::Drop`].
     pub unrouted: Unrouted,
     /// A file with certificates (PEM) that the broker's is checked against, beside the system's.
@@ -64,7 +66,7 @@ pub enum Unrouted {
     Keep,
 }
 
-const OPTIONS: &str = "name, nodes (host:port, …), queues (quorum, classic), heartbeat, response_timeout, consumer_timeout, max_event_size, unrouted (drop, keep), ca, cert, key";
+const OPTIONS: &str = "name, nodes (host:port, …), queues (quorum, classic), heartbeat, response_timeout, consumer_timeout, max_event_size, scheduled, unrouted (drop, keep), ca, cert, key";
 
 impl AmqpConfig {
     /// The defaults, for the broker with this URL, which has no options in it.
@@ -78,6 +80,7 @@ impl AmqpConfig {
             response_timeout: Duration::from_secs(5),
             consumer_timeout: Duration::from_secs(30 * 60),
             max_event_size: 16 << 20,
+            scheduled: 50_000,
             unrouted: Unrouted::Drop,
             ca: None,
             cert: None,
@@ -111,6 +114,7 @@ impl AmqpConfig {
             "response_timeout" => self.response_timeout = time(name, value)?,
             "consumer_timeout" => self.consumer_timeout = time(name, value)?,
             "max_event_size" => self.max_event_size = number(name, value)?,
+            "scheduled" => self.scheduled = number(name, value)?,
             "unrouted" => self.unrouted = unrouted(value)?,
             "ca" => self.ca = Some(value.into()),
             "cert" => self.cert = Some(value.into()),
@@ -139,6 +143,7 @@ impl AmqpConfig {
             (self.response_timeout < Duration::from_millis(100), "response_timeout: must be at least 100ms"),
             (self.consumer_timeout.is_zero(), "consumer_timeout: must be above 0"),
             (self.max_event_size == 0, "max_event_size: must be above 0"),
+            (!(1..=60_000).contains(&self.scheduled), "scheduled: must be from 1 to 60000"),
             (self.cert.is_some() != self.key.is_some(), "cert and key: must be given together"),
             (files && !secure, "ca, cert and key: are for amqps:// only"),
         ];
@@ -174,6 +179,8 @@ setters! {
     consumer_timeout: Duration;
     /// Sets the largest event in bytes.
     max_event_size: usize;
+    /// Sets how many events may be scheduled at once.
+    scheduled: u64;
     /// Sets what becomes of an event that no group wants.
     unrouted: Unrouted;
 }
@@ -281,6 +288,7 @@ mod tests {
             ("speed=11", "it knows name"),
             ("max_event_size=0", "above 0"),
             ("max_event_size=x", "\"x\""),
+            ("scheduled=60001", "60000"),
             ("heartbeat=soon", "10s"),
             ("heartbeat=1500ms", "whole seconds"),
             ("queues=fast", "quorum, classic"),

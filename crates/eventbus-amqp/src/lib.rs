@@ -125,6 +125,7 @@
 //! are the bus's.
 
 mod acks;
+mod agenda;
 mod ask;
 mod backlog;
 mod config;
@@ -134,10 +135,14 @@ mod desk;
 mod error;
 mod inbox;
 mod join;
+mod keeper;
+mod later;
 mod lock;
 mod member;
 mod message;
 mod mover;
+mod pigeonhole;
+mod plan;
 mod post;
 mod publisher;
 mod reader;

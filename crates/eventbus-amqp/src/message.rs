@@ -137,8 +137,13 @@ pub(crate) struct Dead {
 }
 
 impl Original {
-    /// The message with a label, for a queue.
-    pub(crate) fn labelled(&self, queue: &str, label: &Label<'_>) -> Parcel {
+    /// How many bytes of it are kept, nearly.
+    pub(crate) fn size(&self) -> usize {
+        self.body.len() + 512
+    }
+
+    /// Its headers, as its publisher wrote them.
+    pub(crate) fn headers(&self) -> FieldTable {
         let mut headers = FieldTable::default();
         if let Some(known) = self.properties.headers() {
             let kept = known.inner().iter().filter(|(name, _)| !is_ours(name.as_str()));
@@ -146,6 +151,21 @@ impl Original {
                 headers.insert(name.clone(), value.clone());
             }
         }
+        headers
+    }
+
+    /// The message as its publisher wrote it, but for these headers.
+    pub(crate) fn with_headers(&self, exchange: &str, route: &str, headers: FieldTable) -> Parcel {
+        // A time to live of the publisher's was for the way to the group.
+        let properties = without_expiration(&self.properties).with_headers(headers);
+        let properties = properties.with_delivery_mode(PERSISTENT);
+        let (exchange, route) = (exchange.to_owned(), route.to_owned());
+        Parcel { exchange, route, properties, body: self.body.clone() }
+    }
+
+    /// The message with a label, for a queue.
+    pub(crate) fn labelled(&self, queue: &str, label: &Label<'_>) -> Parcel {
+        let mut headers = self.headers();
         let mut set = |name: &str, value: AMQPValue| {
             headers.insert(name.into(), value);
         };
@@ -167,10 +187,7 @@ impl Original {
             set(REASON, text(dead.reason.as_str()));
             set(HOLDS, AMQPValue::Boolean(dead.holds));
         }
-        // A time to live of the publisher's was for the way to the group.
-        let mut properties = without_expiration(&self.properties).with_headers(headers);
-        properties = properties.with_delivery_mode(PERSISTENT);
-        Parcel { exchange: String::new(), route: queue.to_owned(), properties, body: self.body.clone() }
+        self.with_headers("", queue, headers)
     }
 
     /// What is written on it as a dead letter.
@@ -193,7 +210,7 @@ impl Original {
     }
 }
 
-const PERSISTENT: u8 = 2;
+pub(crate) const PERSISTENT: u8 = 2;
 
 fn is_ours(name: &str) -> bool {
     name.starts_with(OWN) || BROKERS.contains(&name)
@@ -304,7 +321,7 @@ impl<'a> Headers<'a> {
         self.0?.inner().get(name)
     }
 
-    fn text(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&'a str> {
         match self.value(name)? {
             AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
             AMQPValue::ShortString(text) => Some(text.as_str()),
@@ -312,7 +329,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    fn number(&self, name: &str) -> Option<i64> {
+    pub(crate) fn number(&self, name: &str) -> Option<i64> {
         match self.value(name)? {
             AMQPValue::LongLongInt(number) => Some(*number),
             AMQPValue::LongInt(number) => Some(i64::from(*number)),
@@ -334,7 +351,7 @@ impl<'a> Headers<'a> {
     }
 }
 
-fn text(text: &str) -> AMQPValue {
+pub(crate) fn text(text: &str) -> AMQPValue {
     AMQPValue::LongString(text.into())
 }
 

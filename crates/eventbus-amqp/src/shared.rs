@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use crate::config::AmqpConfig;
 use crate::connection::{Dialler, Line, Link};
 use crate::error::transient;
+use crate::later::Later;
 use crate::member::{Member, lock};
 use crate::publisher::Publisher;
 use crate::topology::{Bus, Maker};
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) consuming: Arc<Line>,
     pub(crate) publishing: Arc<Line>,
     pub(crate) publisher: Arc<Publisher>,
+    pub(crate) later: Later,
     /// Locks on the broker exclude other connections; this excludes others on the same one.
     pub(crate) doors: tokio::sync::Mutex<()>,
     /// The same for dead letters, which are worked on for longer.
@@ -58,6 +60,7 @@ impl Shared {
             consuming: Line::new(&dialler, "consuming"),
             publishing: Line::new(&dialler, "publishing"),
             publisher: Arc::new(Publisher::new(bus.clone(), config.unrouted)),
+            later: Later::default(),
             doors: tokio::sync::Mutex::default(),
             graveyards: tokio::sync::Mutex::default(),
             replies: tokio::sync::Mutex::default(),
@@ -100,6 +103,7 @@ impl Shared {
     /// Closes for new work; `false` when that was done before.
     pub(crate) fn close(&self) -> bool {
         let first = !self.closed.swap(true, Ordering::SeqCst);
+        self.later.close();
         for member in lock(&self.open_members).drain(..).filter_map(|member| member.upgrade()) {
             member.bell.notify_one();
         }

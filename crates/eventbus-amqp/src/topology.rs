@@ -46,6 +46,11 @@ impl Bus {
         format!("{}/unrouted", self.name).into()
     }
 
+    /// The names of what is published later.
+    pub(crate) fn later(&self) -> Later {
+        Later { names: Names { base: format!("{}/#later", self.name) } }
+    }
+
     /// The names of a group, or of one instance of a broadcast.
     pub(crate) fn group(&self, name: &str) -> Names {
         Names { base: format!("{}/{name}", self.name) }
@@ -106,6 +111,40 @@ impl Names {
     /// The questions of one member.
     pub(crate) fn ask(&self, member: &str) -> ShortString {
         self.part(&format!("ask/{member}"))
+    }
+}
+
+/// The names of what is published later: those of no group, none of which may begin with `#`.
+#[derive(Debug, Clone)]
+pub(crate) struct Later {
+    names: Names,
+}
+
+impl Later {
+    /// The queue in which events wait for their time, read by the keeper; and the exchange that leads there.
+    pub(crate) fn queue(&self) -> ShortString {
+        self.names.events()
+    }
+
+    /// Exchange and queue of what the exchange leads nowhere, because no more is taken: the queue has no room for
+    /// anything, so whoever published it is told.
+    pub(crate) fn full(&self) -> ShortString {
+        self.names.part("full")
+    }
+
+    /// What lay in the queue and was nothing of the bus's.
+    pub(crate) fn foreign(&self) -> ShortString {
+        self.names.part("foreign")
+    }
+
+    /// Exists while the queue is new, and is its maker's alone.
+    pub(crate) fn lock(&self) -> ShortString {
+        self.names.lock()
+    }
+
+    /// What one transport is answered.
+    pub(crate) fn answers(&self, name: &str) -> ShortString {
+        self.names.part(&format!("answers/{name}"))
     }
 }
 
@@ -237,6 +276,22 @@ pub(crate) fn expiring(mut arguments: FieldTable, millis: u64) -> FieldTable {
     arguments
 }
 
+/// How the queue is made in which events wait for their time: its first reader is the only one until it goes.
+pub(crate) fn arguments_of_later(later: &Later) -> FieldTable {
+    let next = later.foreign();
+    let mut arguments = arguments_of(Role::Keep, Life::Durable(Queues::Quorum), Some(next.as_str()));
+    arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+    arguments
+}
+
+/// How a queue is made that has no room for anything.
+pub(crate) fn arguments_of_full() -> FieldTable {
+    let mut arguments = arguments_of(Role::Empty, Life::Durable(Queues::Classic), None);
+    arguments.insert("x-max-length".into(), number(0));
+    arguments.insert("x-overflow".into(), text("reject-publish"));
+    arguments
+}
+
 /// The binding keys of a subscription: the broker's patterns are the bus's own, and a source is one word.
 pub(crate) fn bindings(spec: &SubscriptionSpec) -> Vec<String> {
     spec.filters.iter().map(binding).collect()
@@ -277,6 +332,12 @@ mod tests {
             names.dead_lock(),
             names.ask("m"),
             bus.group("mail#1").events(),
+            bus.group("later").events(),
+            bus.later().queue(),
+            bus.later().full(),
+            bus.later().foreign(),
+            bus.later().lock(),
+            bus.later().answers("m"),
         ];
         assert_eq!(names.events().as_str(), "shop/mail");
         let different: std::collections::HashSet<_> = all.iter().map(ShortString::as_str).collect();

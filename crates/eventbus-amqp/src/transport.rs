@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use eventbus::transport::{
     Backlog, Capabilities, DeadLetters, Durability, Group, Membership, Publishing, SubscriptionSpec,
     Transport,
 };
-use eventbus::{AnyEvent, Error, ErrorKind, Result};
+use eventbus::{AnyEvent, Error, ErrorKind, EventId, Result};
 use tokio::task::AbortHandle;
 
 use crate::backlog::{Probe, backlog};
@@ -17,6 +18,8 @@ use crate::dead_letters::AmqpDeadLetters;
 use crate::error::transient;
 use crate::inbox::Inbox;
 use crate::join::{Joined, instances, join, remove};
+use crate::keeper;
+use crate::later;
 use crate::lock::Lock;
 use crate::message::Parcel;
 use crate::reader::AmqpReader;
@@ -102,6 +105,7 @@ impl Transport for AmqpTransport {
             durability: Durability::Synced,
             broadcast: true,
             ephemeral: true,
+            delayed_publish: true,
             retry_delay: Some(LONGEST),
             dead_letters: true,
             encodes: true,
@@ -125,11 +129,30 @@ impl Transport for AmqpTransport {
         outcomes
     }
 
+    async fn schedule(&self, event: &AnyEvent, delay: Duration) -> Result<()> {
+        let shared = self.shared();
+        shared.open()?;
+        if delay > LONGEST {
+            return Err(Error::new(ErrorKind::Refused, "delay: must be at most 365 days"));
+        }
+        let parcel = self.parcel(event)?;
+        keeper::start(shared);
+        later::schedule(shared, (event.id(), &parcel), delay).await
+    }
+
+    async fn cancel(&self, id: &EventId) -> Result<bool> {
+        let shared = self.shared();
+        shared.open()?;
+        keeper::start(shared);
+        later::cancel(shared, id).await
+    }
+
     async fn open(&self, spec: &SubscriptionSpec) -> Result<Membership> {
         let shared = self.shared();
         shared.open()?;
         self.capabilities().check(spec)?;
         shared.settled().await;
+        keeper::start(shared);
         let Joined { member, desk, streams } = join(shared, spec).await?;
         shared.register(&member);
         let inbox = tokio::spawn(Inbox::new(Arc::clone(&member), desk, streams).run());
@@ -170,12 +193,14 @@ impl Transport for AmqpTransport {
         let troubles = [shared.consuming.trouble(), shared.publishing.trouble(), shared.publisher.trouble()];
         let mut troubles: Vec<String> = troubles.into_iter().flatten().collect();
         troubles.dedup();
+        troubles.extend(shared.later.troubles());
         troubles
     }
 
     async fn close(&self) -> Result<()> {
         let shared = self.shared();
         if shared.close() {
+            shared.later.ended().await;
             shared.publisher.close();
         }
         shared.settled().await;

@@ -1,0 +1,399 @@
+//! What is published when, and what was taken back: a pure state machine of whoever keeps the queue of what is published
+//! later. It reads no clock; all times are in ms since 1970.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use crate::message::Original;
+use crate::plan::{Plan, Request, Stone};
+
+/// How long before its time an event is held with its body; until then only its plan is.
+const SOON: i64 = 1000;
+/// How many bytes of bodies are held, and how many events, before their time.
+const LARGE: usize = 16 << 20;
+const MOST: usize = 4096;
+/// How long an event lies in one place: then it goes to the end of the queue. A broker ends the channel of a reader that
+/// holds a message for half an hour, and keeps the log of a queue from its oldest message on.
+const OLD: i64 = 15 * 60_000;
+/// How many are moved at once.
+const FEW: usize = 256;
+/// For how long what was taken back is remembered, so that whoever asks again is told the same.
+const REMEMBERED: i64 = 60_000;
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Act {
+    /// A message is done with.
+    Ack(u64),
+    /// A message goes back to its queue, and comes again.
+    Return(u64),
+    /// An event goes to the end of its queue.
+    Renew(Plan, Original),
+    /// It is written down that a plan was taken back.
+    Bury(Stone),
+    /// A request is answered.
+    Answer(Request, bool),
+}
+
+/// An event that is to be published, without its body until shortly before.
+#[derive(Debug)]
+struct Entry {
+    plan: Plan,
+    size: usize,
+    /// Its message; `None` while that was given back and has not come again.
+    tag: Option<u64>,
+    body: Option<Original>,
+    /// Whether its size is counted: its body is here, is on its way out, or comes again.
+    is_held: bool,
+    /// Whether a copy is on its way to the end of the queue.
+    is_copied: bool,
+    state: State,
+    /// When its message came.
+    since: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Its time has not come; it can be replaced and taken back.
+    Waits,
+    /// On its way out.
+    IsPublished,
+    /// It is being written down that it was taken back.
+    IsBuried,
+    /// Done with, but its message is still to come again.
+    Gone,
+}
+
+impl Entry {
+    fn new(plan: Plan, tag: u64, (size, since): (usize, i64)) -> Self {
+        let (tag, state) = (Some(tag), State::Waits);
+        Self { plan, size, tag, body: None, is_held: false, is_copied: false, state, since }
+    }
+
+    fn hold(&mut self, held: &mut usize) {
+        if !std::mem::replace(&mut self.is_held, true) {
+            *held += self.size;
+        }
+    }
+
+    fn release(&mut self, held: &mut usize) {
+        self.body = None;
+        if std::mem::replace(&mut self.is_held, false) {
+            *held -= self.size;
+        }
+    }
+
+    /// Its message, to be given back so that it comes again with its body, unless that is here or comes already.
+    fn recall(&mut self, held: &mut usize) -> Option<u64> {
+        let recalls = self.state == State::Waits && self.body.is_none() && !self.is_copied;
+        let tag = if recalls { self.tag.take() } else { None };
+        if tag.is_some() {
+            self.hold(held);
+        }
+        tag
+    }
+}
+
+/// Something that was taken back.
+#[derive(Debug)]
+struct Grave {
+    tag: u64,
+    by: String,
+    until: i64,
+}
+
+/// What is planned.
+#[derive(Debug)]
+pub(crate) struct Agenda {
+    /// By the number of the plan.
+    entries: HashMap<i64, Entry>,
+    /// The plan of each event that can be replaced and taken back.
+    ids: HashMap<String, i64>,
+    /// What waits, by time, place and number.
+    order: BTreeSet<(i64, i64, i64)>,
+    /// Since when messages lie where they are, by number.
+    ages: VecDeque<(i64, i64)>,
+    graves: HashMap<i64, Grave>,
+    /// The graves by time, and by the name of the request.
+    fading: VecDeque<(i64, i64)>,
+    dug_by: HashMap<String, i64>,
+    /// Requests whose graves are being dug, by the number of the plan.
+    mourners: HashMap<i64, Vec<(u64, Request)>>,
+    /// Requests that came before everything had been read.
+    early: Option<Vec<(u64, Request)>>,
+    /// The size of all bodies here, and of those that come again.
+    held: usize,
+    acts: Vec<Act>,
+}
+
+impl Agenda {
+    pub(crate) fn new() -> Self {
+        Self {
+            entries: HashMap::new(),
+            ids: HashMap::new(),
+            order: BTreeSet::new(),
+            ages: VecDeque::new(),
+            graves: HashMap::new(),
+            fading: VecDeque::new(),
+            dug_by: HashMap::new(),
+            mourners: HashMap::new(),
+            early: Some(Vec::new()),
+            held: 0,
+            acts: Vec::new(),
+        }
+    }
+
+    /// Whether everything has been read that was there; nothing is published or taken back before.
+    pub(crate) fn is_read(&self) -> bool {
+        self.early.is_none()
+    }
+
+    /// How many events are planned.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// How many messages are held.
+    pub(crate) fn messages(&self) -> usize {
+        self.entries.len() + self.graves.len() + self.early.as_ref().map_or(0, Vec::len)
+    }
+
+    /// What is to be done, in order.
+    pub(crate) fn acts(&mut self) -> Vec<Act> {
+        std::mem::take(&mut self.acts)
+    }
+
+    /// An event came.
+    pub(crate) fn event(&mut self, tag: u64, (plan, original): (Plan, Original), now: i64) {
+        let number = plan.number;
+        if self.entries.contains_key(&number) {
+            self.came_again(tag, (number, original), now);
+        } else if self.graves.contains_key(&number) || !self.makes_room(&plan) {
+            self.acts.push(Act::Ack(tag));
+        } else {
+            self.order.insert((plan.due, plan.place, number));
+            self.ids.insert(plan.id.clone(), number);
+            let mut entry = Entry::new(plan, tag, (original.size(), now));
+            if entry.plan.due <= now + SOON && self.held < LARGE {
+                entry.hold(&mut self.held);
+                entry.body = Some(original);
+            }
+            self.entries.insert(number, entry);
+            self.age(number);
+        }
+    }
+
+    /// An event that was given back, or its copy at the end of the queue.
+    fn came_again(&mut self, tag: u64, (number, original): (i64, Original), now: i64) {
+        let Some(entry) = self.entries.get_mut(&number) else { return };
+        if entry.state == State::Gone {
+            self.entries.remove(&number);
+            self.acts.push(Act::Ack(tag));
+            return;
+        }
+        entry.since = now;
+        let old = entry.tag.replace(tag);
+        if old.is_some() {
+            entry.is_copied = false;
+        } else {
+            entry.release(&mut self.held);
+        }
+        self.acts.extend(old.map(Act::Ack));
+        if entry.state != State::Waits || entry.body.is_some() {
+            return;
+        }
+        if entry.plan.due <= now + SOON {
+            entry.hold(&mut self.held);
+            entry.body = Some(original);
+        } else if old.is_none() {
+            entry.is_copied = true;
+            self.acts.push(Act::Renew(entry.plan.clone(), original));
+        } else {
+            self.age(number);
+        }
+    }
+
+    /// The plan that came last for an event is the one that counts. Tells whether that is this one.
+    fn makes_room(&mut self, plan: &Plan) -> bool {
+        let Some(other) = self.ids.get(&plan.id).copied() else { return true };
+        // What comes again comes in any order.
+        let is_older = self.entries.get(&other).is_some_and(|other| plan.place < other.plan.place);
+        if is_older && !self.is_read() {
+            return false;
+        }
+        self.drop(other);
+        true
+    }
+
+    fn age(&mut self, number: i64) {
+        let Some(entry) = self.entries.get(&number) else { return };
+        // Others are gone before that.
+        if entry.plan.due > entry.since + OLD {
+            self.ages.push_back((entry.since, number));
+        }
+    }
+
+    /// Takes an event out of all that can be published, replaced and taken back.
+    fn retire(&mut self, number: i64, state: State) {
+        let Some(entry) = self.entries.get_mut(&number) else { return };
+        self.order.remove(&(entry.plan.due, entry.plan.place, number));
+        if self.ids.get(&entry.plan.id) == Some(&number) {
+            self.ids.remove(&entry.plan.id);
+        }
+        entry.state = state;
+    }
+
+    /// An event is done with.
+    fn drop(&mut self, number: i64) {
+        self.retire(number, State::Gone);
+        self.finish(number);
+    }
+
+    /// Acknowledges an event, and remembers it for as long as it may come again.
+    fn finish(&mut self, number: i64) {
+        let Some(entry) = self.entries.get_mut(&number) else { return };
+        entry.release(&mut self.held);
+        entry.state = State::Gone;
+        if let Some(tag) = entry.tag.take() {
+            self.acts.push(Act::Ack(tag));
+            if !entry.is_copied {
+                self.entries.remove(&number);
+            }
+        }
+    }
+
+    /// A request came. What is due is not taken back: whoever kept the queue before may have published it.
+    pub(crate) fn request(&mut self, tag: u64, request: Request, now: i64) {
+        if let Some(early) = &mut self.early {
+            early.push((tag, request));
+            return;
+        }
+        if self.dug_by.contains_key(&request.name) {
+            return self.answer(tag, request, true);
+        }
+        let asked = |(_, other): &(u64, Request)| other.name == request.name;
+        if let Some(mourners) = self.mourners.values_mut().find(|mourners| mourners.iter().any(asked)) {
+            mourners.push((tag, request));
+            return;
+        }
+        let number = self.ids.get(&request.id).copied();
+        let entry = number.and_then(|number| self.entries.get(&number));
+        match entry.filter(|entry| entry.plan.due > now).map(|entry| entry.plan.number) {
+            None => self.answer(tag, request, false),
+            Some(number) => {
+                self.retire(number, State::IsBuried);
+                let stone = Stone { id: request.id.clone(), number, by: request.name.clone() };
+                self.acts.push(Act::Bury(stone));
+                self.mourners.insert(number, vec![(tag, request)]);
+            }
+        }
+    }
+
+    fn answer(&mut self, tag: u64, request: Request, taken_back: bool) {
+        self.acts.extend([Act::Answer(request, taken_back), Act::Ack(tag)]);
+    }
+
+    /// It came that a plan was taken back: from now on nobody publishes it, whoever keeps the queue.
+    pub(crate) fn stone(&mut self, tag: u64, stone: Stone, now: i64) {
+        let Stone { number, by, .. } = stone;
+        let until = now + REMEMBERED;
+        if let Some(other) = self.graves.insert(number, Grave { tag, by: by.clone(), until }) {
+            self.acts.push(Act::Ack(other.tag));
+            self.dug_by.remove(&other.by);
+        }
+        self.dug_by.insert(by, number);
+        self.fading.push_back((until, number));
+        if self.entries.get(&number).is_some_and(|entry| entry.state != State::IsPublished) {
+            self.drop(number);
+        }
+        for (tag, request) in self.mourners.remove(&number).unwrap_or_default() {
+            self.answer(tag, request, true);
+        }
+    }
+
+    /// Everything has been read that was there.
+    pub(crate) fn read(&mut self, now: i64) {
+        for (tag, request) in self.early.take().unwrap_or_default() {
+            self.request(tag, request, now);
+        }
+    }
+
+    /// Time has passed: bodies are fetched, old messages moved, what was taken back forgotten.
+    pub(crate) fn tick(&mut self, now: i64) {
+        if self.is_read() {
+            self.fetch(now);
+            self.renew(now);
+            self.fade(now);
+        }
+    }
+
+    /// Has those come again whose time is near, the next one in any case.
+    fn fetch(&mut self, now: i64) {
+        let near = self.order.range(..(now + SOON + 1, i64::MIN, i64::MIN)).take(MOST);
+        for (place, (_, _, number)) in near.enumerate() {
+            if place > 0 && self.held >= LARGE {
+                return;
+            }
+            let tag = self.entries.get_mut(number).and_then(|entry| entry.recall(&mut self.held));
+            self.acts.extend(tag.map(Act::Return));
+        }
+    }
+
+    /// Has those come again that have lain in one place for long, to move them.
+    fn renew(&mut self, now: i64) {
+        let old = |(since, _): &(i64, i64)| *since + OLD <= now;
+        for _ in 0..FEW {
+            let Some((since, number)) = self.ages.front().copied().filter(old) else { return };
+            self.ages.pop_front();
+            let entry = self.entries.get_mut(&number).filter(|entry| entry.since == since);
+            let tag = entry.and_then(|entry| entry.recall(&mut self.held));
+            self.acts.extend(tag.map(Act::Return));
+        }
+    }
+
+    /// Forgets what was taken back long ago, and whose event is gone.
+    fn fade(&mut self, now: i64) {
+        while let Some((until, number)) = self.fading.front().copied().filter(|(until, _)| *until <= now) {
+            self.fading.pop_front();
+            if self.entries.contains_key(&number) {
+                self.fading.push_back((now + REMEMBERED, number));
+            } else if let Some(grave) = self.graves.get(&number).filter(|grave| grave.until <= until) {
+                self.acts.push(Act::Ack(grave.tag));
+                self.dug_by.remove(&grave.by);
+                self.graves.remove(&number);
+            }
+        }
+    }
+
+    /// Takes the events whose time has come, in order.
+    pub(crate) fn due(&mut self, now: i64) -> Vec<(i64, Original)> {
+        let mut due = Vec::new();
+        while self.is_read()
+            && due.len() < MOST
+            && let Some((time, _, number)) = self.order.first().copied()
+            && time <= now
+            && let Some(original) = self.entries.get_mut(&number).and_then(|entry| entry.body.take())
+        {
+            self.retire(number, State::IsPublished);
+            due.push((number, original));
+        }
+        due
+    }
+
+    /// An event was published.
+    pub(crate) fn published(&mut self, number: i64) {
+        self.finish(number);
+    }
+
+    /// An event was not published, for all that is known: it is tried again.
+    pub(crate) fn failed(&mut self, number: i64, original: Original) {
+        let Some(entry) = self.entries.get_mut(&number) else { return };
+        entry.state = State::Waits;
+        entry.body = Some(original);
+        self.order.insert((entry.plan.due, entry.plan.place, number));
+    }
+
+    /// When the next event is due.
+    pub(crate) fn next(&self) -> Option<i64> {
+        self.order.first().map(|(due, _, _)| *due)
+    }
+}
