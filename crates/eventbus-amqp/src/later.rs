@@ -169,15 +169,16 @@ pub(crate) async fn send_all(shared: &Shared, parcels: Vec<Parcel>, end: Instant
     shared.publisher.publish(parcels, Publishing { deadline, when_full: WhenFull::Fail }).await
 }
 
-/// Has an event published after a delay.
+/// Has an event published after a delay, which begins when there is a queue to keep it.
 pub(crate) async fn schedule(
     shared: &Shared,
     (id, event): (&EventId, &Parcel),
     delay: Duration,
 ) -> Result<()> {
     let (later, end) = (&shared.later, Instant::now() + DEADLINE);
-    let plan = later.plan(id, delay);
     later.ready(end).await?;
+    // A delay begins when it can be kept: who subscribes after this returns has all of it.
+    let plan = later.plan(id, delay);
     let exchange = shared.bus.later().queue();
     let sent = send(shared, plan.parcel(exchange.as_str(), event), end).await;
     match sent {
