@@ -295,7 +295,9 @@ impl Session {
 
     /// Lets the next one keep the queue: what is on its way out has gone, and is acknowledged.
     async fn leave(mut self) {
-        if let Ok(outcomes) = timeout(LEAVING, next(&mut self.outgoing)).await {
+        if self.outgoing.is_some()
+            && let Ok(outcomes) = timeout(LEAVING, next(&mut self.outgoing)).await
+        {
             self.went(outcomes);
         }
         let _ = self.act().await;

@@ -20,7 +20,9 @@ use crate::topology::{Life, Maker, Role, arguments_of, arguments_of_full, argume
 use crate::waiting::{FORGETFUL, Made};
 
 /// How often what was no event is counted, while there is some.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(1);
+/// For how long the broker may take to put it aside.
+const ASIDE: Duration = Duration::from_secs(10);
 
 /// Makes sure of the queue and of what leads there; tells from when on it is safe.
 pub(crate) async fn make(shared: &Arc<Shared>, link: &Arc<Link>) -> Result<Instant> {
@@ -75,13 +77,13 @@ pub(crate) struct Room {
     shared: Arc<Shared>,
     /// Whether the exchange leads to the queue, as far as is known.
     is_open: Option<bool>,
-    /// When it is counted next what was no event; `None` while there is none.
-    count: Option<Instant>,
+    /// When it is counted next what was no event, and until when at least; `None` while there is none.
+    count: Option<(Instant, Instant)>,
 }
 
 impl Room {
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), is_open: None, count: Some(Instant::now()) }
+        Self { shared: Arc::clone(shared), is_open: None, count: Some((Instant::now(), Instant::now())) }
     }
 
     /// Somebody found no room, or something was wrong: it is looked at anew.
@@ -91,7 +93,7 @@ impl Room {
 
     /// Something that is no event goes to where it can be looked at.
     pub(crate) fn found_foreign(&mut self) {
-        self.count = Some(Instant::now());
+        self.count = Some((Instant::now(), Instant::now() + ASIDE));
     }
 
     /// Lets events in while there is room for them, and tells what is wrong.
@@ -113,13 +115,13 @@ impl Room {
             self.shared.later.tell(Trouble::Full, (!is_open).then_some(full));
             self.is_open = Some(is_open);
         }
-        if self.count.is_some_and(|count| count <= Instant::now()) {
+        let now = Instant::now();
+        if let Some((_, until)) = self.count.filter(|(count, _)| *count <= now) {
             let queue = self.shared.bus.later().foreign();
             let count = maker.look(queue.clone()).await?.message_count();
             let text = format!("{count} messages among the scheduled events were none, and lie in {queue} now");
             self.shared.later.tell(Trouble::Foreign, (count > 0).then_some(text));
-            let soon = self.count.is_some_and(|count| count + LOOK > Instant::now());
-            self.count = (count > 0 || !soon).then(|| Instant::now() + LOOK);
+            self.count = (count > 0 || now < until).then_some((now + LOOK, until));
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ mod bad_input;
 mod cluster;
 mod foreign;
 mod ground;
+mod later;
 mod limits;
 mod secure;
 mod vanished;
