@@ -6,9 +6,11 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use crate::message::Original;
 use crate::plan::{Plan, Request, Stone};
 
-/// How long before its time an event is held with its body; until then only its plan is.
+/// How many bytes of bodies are kept; those of other events are in the queue alone until shortly before their time.
+const KEPT: usize = 64 << 20;
+/// How long before its time such an event comes again with its body, in ms.
 const SOON: i64 = 1000;
-/// How many bytes of bodies are held, and how many events, before their time.
+/// How many bytes of bodies come again before their time, and how many events.
 const LARGE: usize = 16 << 20;
 const MOST: usize = 4096;
 /// How long an event lies in one place: then it goes to the end of the queue. A broker ends the channel of a reader that
@@ -42,8 +44,8 @@ struct Entry {
     /// Its message; `None` while that was given back and has not come again.
     tag: Option<u64>,
     body: Option<Original>,
-    /// Whether its size is counted: its body is here, is on its way out, or comes again.
-    is_held: bool,
+    /// Its body is here, is on its way out, or comes again.
+    held: Option<Why>,
     /// Whether a copy is on its way to the end of the queue.
     is_copied: bool,
     state: State,
@@ -66,30 +68,48 @@ enum State {
 impl Entry {
     fn new(plan: Plan, tag: u64, (size, since): (usize, i64)) -> Self {
         let (tag, state) = (Some(tag), State::Waits);
-        Self { plan, size, tag, body: None, is_held: false, is_copied: false, state, since }
+        Self { plan, size, tag, body: None, held: None, is_copied: false, state, since }
     }
 
-    fn hold(&mut self, held: &mut usize) {
-        if !std::mem::replace(&mut self.is_held, true) {
-            *held += self.size;
-        }
+    fn hold(&mut self, why: Why, held: &mut Held) {
+        self.release(held);
+        self.held = Some(why);
+        *held.of(why) += self.size;
+        held.count += usize::from(why == Why::IsNear);
     }
 
-    fn release(&mut self, held: &mut usize) {
+    fn release(&mut self, held: &mut Held) {
         self.body = None;
-        if std::mem::replace(&mut self.is_held, false) {
-            *held -= self.size;
+        if let Some(why) = self.held.take() {
+            *held.of(why) -= self.size;
+            held.count -= usize::from(why == Why::IsNear);
         }
     }
+}
 
-    /// Its message, to be given back so that it comes again with its body, unless that is here or comes already.
-    fn recall(&mut self, held: &mut usize) -> Option<u64> {
-        let recalls = self.state == State::Waits && self.body.is_none() && !self.is_copied;
-        let tag = if recalls { self.tag.take() } else { None };
-        if tag.is_some() {
-            self.hold(held);
+/// Why a body is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// There was room when it came.
+    HasRoom,
+    /// Its time is near, or it is moved.
+    IsNear,
+}
+
+/// How many bytes of bodies are held, and how many for their time is near.
+#[derive(Debug, Default)]
+struct Held {
+    kept: usize,
+    near: usize,
+    count: usize,
+}
+
+impl Held {
+    fn of(&mut self, why: Why) -> &mut usize {
+        match why {
+            Why::HasRoom => &mut self.kept,
+            Why::IsNear => &mut self.near,
         }
-        tag
     }
 }
 
@@ -110,6 +130,8 @@ pub(crate) struct Agenda {
     ids: HashMap<String, i64>,
     /// What waits, by time, place and number.
     order: BTreeSet<(i64, i64, i64)>,
+    /// Those of them whose bodies are in the queue alone.
+    asleep: BTreeSet<(i64, i64, i64)>,
     /// Since when messages lie where they are, by number.
     ages: VecDeque<(i64, i64)>,
     graves: HashMap<i64, Grave>,
@@ -120,8 +142,8 @@ pub(crate) struct Agenda {
     mourners: HashMap<i64, Vec<(u64, Request)>>,
     /// Requests that came before everything had been read.
     early: Option<Vec<(u64, Request)>>,
-    /// The size of all bodies here, and of those that come again.
-    held: usize,
+    /// The bodies that are here, and that come again.
+    held: Held,
     acts: Vec<Act>,
 }
 
@@ -131,13 +153,14 @@ impl Agenda {
             entries: HashMap::new(),
             ids: HashMap::new(),
             order: BTreeSet::new(),
+            asleep: BTreeSet::new(),
             ages: VecDeque::new(),
             graves: HashMap::new(),
             fading: VecDeque::new(),
             dug_by: HashMap::new(),
             mourners: HashMap::new(),
             early: Some(Vec::new()),
-            held: 0,
+            held: Held::default(),
             acts: Vec::new(),
         }
     }
@@ -170,12 +193,15 @@ impl Agenda {
         } else if self.graves.contains_key(&number) || !self.makes_room(&plan) {
             self.acts.push(Act::Ack(tag));
         } else {
-            self.order.insert((plan.due, plan.place, number));
+            let place = (plan.due, plan.place, number);
+            self.order.insert(place);
             self.ids.insert(plan.id.clone(), number);
             let mut entry = Entry::new(plan, tag, (original.size(), now));
-            if entry.plan.due <= now + SOON && self.held < LARGE {
-                entry.hold(&mut self.held);
+            if self.held.kept < KEPT {
+                entry.hold(Why::HasRoom, &mut self.held);
                 entry.body = Some(original);
+            } else {
+                self.asleep.insert(place);
             }
             self.entries.insert(number, entry);
             self.age(number);
@@ -198,16 +224,21 @@ impl Agenda {
             entry.release(&mut self.held);
         }
         self.acts.extend(old.map(Act::Ack));
-        if entry.state != State::Waits || entry.body.is_some() {
+        if entry.state != State::Waits {
+            return;
+        }
+        if entry.body.is_some() {
+            self.age(number);
             return;
         }
         if entry.plan.due <= now + SOON {
-            entry.hold(&mut self.held);
+            entry.hold(Why::IsNear, &mut self.held);
             entry.body = Some(original);
         } else if old.is_none() {
             entry.is_copied = true;
             self.acts.push(Act::Renew(entry.plan.clone(), original));
         } else {
+            self.asleep.insert((entry.plan.due, entry.plan.place, number));
             self.age(number);
         }
     }
@@ -235,7 +266,9 @@ impl Agenda {
     /// Takes an event out of all that can be published, replaced and taken back.
     fn retire(&mut self, number: i64, state: State) {
         let Some(entry) = self.entries.get_mut(&number) else { return };
-        self.order.remove(&(entry.plan.due, entry.plan.place, number));
+        let place = (entry.plan.due, entry.plan.place, number);
+        self.order.remove(&place);
+        self.asleep.remove(&place);
         if self.ids.get(&entry.plan.id) == Some(&number) {
             self.ids.remove(&entry.plan.id);
         }
@@ -328,13 +361,22 @@ impl Agenda {
 
     /// Has those come again whose time is near, the next one in any case.
     fn fetch(&mut self, now: i64) {
-        let near = self.order.range(..(now + SOON + 1, i64::MIN, i64::MIN)).take(MOST);
-        for (place, (_, _, number)) in near.enumerate() {
-            if place > 0 && self.held >= LARGE {
-                return;
-            }
-            let tag = self.entries.get_mut(number).and_then(|entry| entry.recall(&mut self.held));
-            self.acts.extend(tag.map(Act::Return));
+        while let Some(place) = self.asleep.first().copied()
+            && place.0 <= now + SOON
+            && (self.held.near < LARGE && self.held.count < MOST || self.order.first() == Some(&place))
+        {
+            self.recall(place);
+        }
+    }
+
+    /// Has an event come again with its body.
+    fn recall(&mut self, place: (i64, i64, i64)) {
+        let (_, _, number) = place;
+        if let Some(entry) = self.entries.get_mut(&number).filter(|_| self.asleep.remove(&place))
+            && let Some(tag) = entry.tag.take()
+        {
+            entry.hold(Why::IsNear, &mut self.held);
+            self.acts.push(Act::Return(tag));
         }
     }
 
@@ -344,9 +386,15 @@ impl Agenda {
         for _ in 0..FEW {
             let Some((since, number)) = self.ages.front().copied().filter(old) else { return };
             self.ages.pop_front();
-            let entry = self.entries.get_mut(&number).filter(|entry| entry.since == since);
-            let tag = entry.and_then(|entry| entry.recall(&mut self.held));
-            self.acts.extend(tag.map(Act::Return));
+            let is_there = |entry: &&mut Entry| entry.since == since && entry.state == State::Waits;
+            let Some(entry) = self.entries.get_mut(&number).filter(is_there) else { continue };
+            if let Some(original) = entry.body.clone() {
+                entry.is_copied = true;
+                self.acts.push(Act::Renew(entry.plan.clone(), original));
+            } else {
+                let place = (entry.plan.due, entry.plan.place, number);
+                self.recall(place);
+            }
         }
     }
 

@@ -35,6 +35,15 @@ pub(crate) enum Settling {
     Needless,
 }
 
+/// What becomes of a message that is not acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Requeue {
+    /// It comes again.
+    Yes,
+    /// It goes where its queue sends what it does away with.
+    No,
+}
+
 /// What comes of a queue: what lies in it, then its end.
 pub(crate) type Deliveries<T> = BoxStream<'static, (T, Option<Delivery>)>;
 
@@ -143,6 +152,20 @@ impl Desk {
             lock(&self.acks).passed(*tag);
             let _ = self.link.within(self.channel.basic_nack(*tag, options)).await;
         }
+    }
+
+    /// Gives many messages back at once, or has their queue do away with them.
+    pub(crate) async fn turn_away(&self, messages: &[(u64, Requeue)]) -> lapin::Result<()> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let sent = messages.iter().map(|(tag, requeue)| {
+            lock(&self.acks).passed(*tag);
+            let options = BasicNackOptions { multiple: false, requeue: *requeue == Requeue::Yes };
+            self.channel.basic_nack(*tag, options)
+        });
+        let sent = self.link.within(async { Ok(join_all(sent).await) }).await?;
+        sent.into_iter().collect()
     }
 
     /// Makes sure that the broker has read every acknowledgement, then ends the channel: what is not acknowledged goes

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventbus::{ErrorKind, Result};
-use futures::future::{BoxFuture, FutureExt as _, join_all};
+use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{FuturesUnordered, SelectAll, StreamExt as _};
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::agenda::{Act, Agenda};
-use crate::desk::{Deliveries, Desk, Settling};
+use crate::desk::{Deliveries, Desk, Requeue, Settling};
 use crate::error::transient;
 use crate::later::{Access, Trouble, send, send_all};
 use crate::message::{Original, Parcel};
@@ -174,6 +173,7 @@ impl Session {
             match source {
                 Source::Queue => self.read(delivery, now),
                 Source::Answers => {
+                    self.desk.passed(delivery.delivery_tag);
                     if let Ok((name, taken_back)) = answer(&delivery) {
                         self.shared.later.answered(&name, taken_back);
                     }
@@ -187,6 +187,7 @@ impl Session {
 
     fn read(&mut self, delivery: Delivery, now: i64) {
         let tag = delivery.delivery_tag;
+        self.desk.came(tag);
         if !std::mem::replace(&mut self.is_keeper, true) {
             // The first message: from now on the queue is this one's to keep. Its mark may have been read by another.
             self.publish(mark(self.shared.bus.later().queue().as_str(), self.mark));
@@ -248,31 +249,22 @@ impl Session {
     /// Does what the agenda says.
     async fn act(&mut self) -> lapin::Result<()> {
         let queue = self.shared.bus.later().queue();
-        let channel = self.desk.channel.clone();
-        let mut sent: Vec<BoxFuture<'_, lapin::Result<()>>> = Vec::new();
+        let (mut acked, mut returned) = (std::mem::take(&mut self.done), Vec::new());
         for act in self.agenda.acts() {
             match act {
-                Act::Ack(tag) => sent.push(channel.basic_ack(tag, BasicAckOptions::default()).boxed()),
-                Act::Return(tag) => {
-                    let options = BasicNackOptions { multiple: false, requeue: true };
-                    sent.push(channel.basic_nack(tag, options).boxed());
-                }
+                Act::Ack(tag) => acked.push(tag),
+                Act::Return(tag) => returned.push((tag, Requeue::Yes)),
                 Act::Renew(plan, original) => self.publish(plan.again(queue.as_str(), &original)),
                 Act::Bury(stone) => self.publish(stone.parcel(queue.as_str())),
                 Act::Answer(request, taken_back) => self.publish(request.answer(taken_back)),
             }
         }
-        let acked = |tag| channel.basic_ack(tag, BasicAckOptions::default()).boxed();
-        sent.extend(self.done.drain(..).map(acked));
-        let options = BasicRejectOptions { requeue: false };
         for tag in self.foreign.drain(..) {
             self.room.found_foreign();
-            sent.push(channel.basic_reject(tag, options).boxed());
+            returned.push((tag, Requeue::No));
         }
-        if !sent.is_empty() {
-            let sent = self.desk.link.within(async { Ok(join_all(sent).await) }).await?;
-            sent.into_iter().collect::<lapin::Result<()>>()?;
-        }
+        self.desk.finish(&acked).await;
+        self.desk.turn_away(&returned).await?;
         if self.agenda.is_read() {
             self.room.look(&self.desk, self.agenda.len() as u64).await?;
         }

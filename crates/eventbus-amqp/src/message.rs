@@ -139,7 +139,7 @@ pub(crate) struct Dead {
 impl Original {
     /// How many bytes of it are kept, nearly.
     pub(crate) fn size(&self) -> usize {
-        self.body.len() + 512
+        self.body.len() + 1024
     }
 
     /// Its headers, as its publisher wrote them.
