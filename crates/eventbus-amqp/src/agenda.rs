@@ -445,3 +445,218 @@ impl Agenda {
         self.order.first().map(|(due, _, _)| *due)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000_000;
+    const HOUR: i64 = 3_600_000;
+    const NONE: [i64; 0] = [];
+
+    fn event(id: &str, (number, due): (i64, i64)) -> (Plan, Original) {
+        sized(id, (number, due), 10)
+    }
+
+    fn sized(id: &str, (number, due): (i64, i64), size: usize) -> (Plan, Original) {
+        let plan = Plan { id: id.to_owned(), number, due, place: number };
+        let body = vec![0; size].into();
+        (plan, Original { properties: Default::default(), route: "shop.parcel".to_owned(), body })
+    }
+
+    fn request(id: &str, name: &str) -> Request {
+        Request { id: id.to_owned(), name: name.to_owned(), answers: "answers".to_owned() }
+    }
+
+    fn stone(id: &str, number: i64, by: &str) -> Stone {
+        Stone { id: id.to_owned(), number, by: by.to_owned() }
+    }
+
+    /// One that has read everything.
+    fn read() -> Agenda {
+        let mut agenda = Agenda::new();
+        agenda.read(NOW);
+        agenda
+    }
+
+    /// What is to be done, as text.
+    fn acts(agenda: &mut Agenda) -> String {
+        let told = |act| match act {
+            Act::Ack(tag) => format!("ack {tag}"),
+            Act::Return(tag) => format!("return {tag}"),
+            Act::Renew(plan, _) => format!("renew {}", plan.number),
+            Act::Bury(stone) => format!("bury {} by {}", stone.number, stone.by),
+            Act::Answer(request, taken_back) => format!("{} {taken_back}", request.name),
+        };
+        agenda.acts().into_iter().map(told).collect::<Vec<_>>().join(", ")
+    }
+
+    fn due(agenda: &mut Agenda, now: i64) -> Vec<i64> {
+        agenda.tick(now);
+        agenda.due(now).into_iter().map(|(number, _)| number).collect()
+    }
+
+    #[test]
+    fn events_go_out_by_time_and_then_by_place() {
+        let mut agenda = read();
+        let all = [("a", 1, 30), ("b", 2, 10), ("c", 3, 10), ("d", 5, 20), ("e", 4, 20)];
+        for (tag, (id, number, after)) in (1..).zip(all) {
+            agenda.event(tag, event(id, (number, NOW + after)), NOW);
+        }
+        assert_eq!(due(&mut agenda, NOW + 9), NONE);
+        assert_eq!(due(&mut agenda, NOW + 20), [2, 3, 4, 5]);
+        assert_eq!(acts(&mut agenda), "", "nothing is acknowledged before it is published");
+        [4, 2].into_iter().for_each(|number| agenda.published(number));
+        assert_eq!(acts(&mut agenda), "ack 5, ack 2");
+        agenda.failed(3, event("c", (3, NOW + 10)).1);
+        assert_eq!(due(&mut agenda, NOW + 30), [3, 1], "what failed is tried again");
+    }
+
+    #[test]
+    fn nothing_goes_out_or_is_answered_before_everything_was_read() {
+        let mut agenda = Agenda::new();
+        agenda.request(1, request("a", "r"), NOW);
+        agenda.event(2, event("b", (2, NOW)), NOW);
+        assert_eq!(due(&mut agenda, NOW + 1), NONE);
+        agenda.event(3, event("a", (1, NOW + HOUR)), NOW);
+        assert_eq!(acts(&mut agenda), "");
+        agenda.read(NOW + 1);
+        assert_eq!(acts(&mut agenda), "bury 1 by r");
+        assert_eq!(due(&mut agenda, NOW + 1), [2]);
+    }
+
+    #[test]
+    fn an_answer_waits_until_it_is_written_down() {
+        let mut agenda = read();
+        agenda.event(1, event("a", (7, NOW + 50)), NOW);
+        agenda.request(2, request("a", "r"), NOW);
+        agenda.request(3, request("a", "r"), NOW);
+        agenda.request(4, request("a", "other"), NOW);
+        assert_eq!(acts(&mut agenda), "bury 7 by r, other false, ack 4");
+        assert_eq!(due(&mut agenda, NOW + 60), NONE, "it is not published meanwhile");
+        agenda.stone(5, stone("a", 7, "r"), NOW);
+        assert_eq!(acts(&mut agenda), "ack 1, r true, ack 2, r true, ack 3");
+        agenda.request(6, request("a", "r"), NOW);
+        assert_eq!(acts(&mut agenda), "r true, ack 6", "whoever asks again is told the same");
+        agenda.tick(NOW + REMEMBERED);
+        assert_eq!(acts(&mut agenda), "ack 5");
+    }
+
+    /// Acknowledgements die with a broker; what was written down does not. What comes again comes in any order.
+    #[test]
+    fn what_was_taken_back_stays_so_for_the_next_keeper() {
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            let mut agenda = Agenda::new();
+            for (tag, what) in (1..).zip(order) {
+                match what {
+                    0 => agenda.event(tag, event("a", (7, NOW + 50)), NOW),
+                    1 => agenda.request(tag, request("a", "r"), NOW),
+                    _ => agenda.stone(tag, stone("a", 7, "r"), NOW),
+                }
+            }
+            agenda.read(NOW);
+            let done = acts(&mut agenda);
+            assert!(done.contains("r true") && !done.contains("bury"), "{order:?}: {done}");
+            assert_eq!(due(&mut agenda, NOW + HOUR / 100), NONE, "{order:?}");
+            // Planned again after that, it is another plan.
+            agenda.event(4, event("a", (8, NOW + 60)), NOW);
+            assert_eq!(due(&mut agenda, NOW + 60), [8]);
+        }
+    }
+
+    #[test]
+    fn what_is_due_or_unknown_is_not_taken_back() {
+        let mut agenda = Agenda::new();
+        agenda.event(1, event("a", (7, NOW)), NOW);
+        agenda.read(NOW);
+        agenda.request(2, request("a", "r"), NOW);
+        agenda.request(3, request("b", "s"), NOW);
+        assert_eq!(acts(&mut agenda), "r false, ack 2, s false, ack 3");
+        assert_eq!(due(&mut agenda, NOW), [7]);
+    }
+
+    #[test]
+    fn the_last_plan_of_an_event_counts() {
+        let mut agenda = read();
+        agenda.event(1, event("a", (9, NOW + 10)), NOW);
+        agenda.event(2, event("a", (8, NOW + 20)), NOW);
+        assert_eq!(acts(&mut agenda), "ack 1", "what came last, whatever the clocks say");
+        assert_eq!(due(&mut agenda, NOW + 30), [8]);
+        for order in [[1, 2], [2, 1]] {
+            let mut agenda = Agenda::new();
+            for number in order {
+                agenda.event(number as u64, event("a", (number, NOW + 10 * number)), NOW);
+            }
+            agenda.read(NOW);
+            assert_eq!((acts(&mut agenda).as_str(), due(&mut agenda, NOW + 30)), ("ack 1", vec![2]));
+        }
+    }
+
+    #[test]
+    fn bodies_beyond_the_room_come_again_shortly_before_their_time() {
+        let mut agenda = read();
+        let large = |number| sized(&format!("{number}"), (number, NOW + HOUR / 10 + number), KEPT);
+        (1..=2).for_each(|number| agenda.event(number as u64, large(number), NOW));
+        agenda.tick(NOW + HOUR / 10 - SOON - 1);
+        assert_eq!(acts(&mut agenda), "");
+        let near = NOW + HOUR / 10 - SOON + 2;
+        agenda.tick(near);
+        assert_eq!(acts(&mut agenda), "return 2");
+        assert_eq!(due(&mut agenda, NOW + HOUR / 10 + 2), [1], "the other is awaited");
+        agenda.event(3, large(2), near);
+        assert_eq!(due(&mut agenda, NOW + HOUR / 10 + 2), [2]);
+        (1..=2).for_each(|number| agenda.published(number));
+        assert_eq!(acts(&mut agenda), "ack 1, ack 3");
+        assert_eq!((agenda.len(), agenda.held.kept, agenda.held.near, agenda.held.count), (0, 0, 0, 0));
+    }
+
+    #[test]
+    fn what_is_taken_back_while_it_comes_again_is_done_with_when_it_has_come() {
+        let mut agenda = read();
+        let large = |number| sized(&format!("{number}"), (number, NOW + SOON), KEPT);
+        (1..=2).for_each(|number| agenda.event(number as u64, large(number), NOW));
+        agenda.tick(NOW);
+        agenda.request(9, request("2", "r"), NOW);
+        assert_eq!(acts(&mut agenda), "return 2, bury 2 by r");
+        agenda.stone(10, stone("2", 2, "r"), NOW);
+        assert_eq!(acts(&mut agenda), "r true, ack 9");
+        agenda.tick(NOW + REMEMBERED);
+        assert_eq!(acts(&mut agenda), "", "it is remembered until then");
+        agenda.event(11, large(2), NOW);
+        assert_eq!(acts(&mut agenda), "ack 11");
+        assert_eq!((agenda.len(), agenda.held.near, agenda.held.count), (1, 0, 0));
+    }
+
+    #[test]
+    fn old_messages_move_to_the_end_of_their_queue() {
+        let mut agenda = read();
+        agenda.event(1, sized("a", (1, NOW + HOUR), KEPT), NOW);
+        agenda.event(2, event("b", (2, NOW + HOUR)), NOW);
+        agenda.tick(NOW + OLD);
+        assert_eq!(acts(&mut agenda), "renew 1, return 2");
+        agenda.event(3, event("b", (2, NOW + HOUR)), NOW + OLD);
+        agenda.event(4, sized("a", (1, NOW + HOUR), KEPT), NOW + OLD);
+        agenda.event(5, event("b", (2, NOW + HOUR)), NOW + OLD);
+        assert_eq!(acts(&mut agenda), "renew 2, ack 1, ack 3", "the copy is there before the old one goes");
+        agenda.tick(NOW + 2 * OLD);
+        assert_eq!(acts(&mut agenda), "renew 1, return 5", "and again");
+    }
+
+    /// A copy that is still on its way must not come to life when the rest is forgotten.
+    #[test]
+    fn what_is_taken_back_while_it_moves_never_goes_out() {
+        let mut agenda = read();
+        agenda.event(1, event("a", (1, NOW + HOUR)), NOW);
+        agenda.tick(NOW + OLD);
+        agenda.request(2, request("a", "r"), NOW + OLD);
+        agenda.stone(3, stone("a", 1, "r"), NOW + OLD);
+        assert_eq!(acts(&mut agenda), "renew 1, bury 1 by r, ack 1, r true, ack 2");
+        agenda.tick(NOW + 2 * OLD);
+        agenda.event(4, event("a", (1, NOW + HOUR)), NOW + 2 * OLD);
+        assert_eq!(acts(&mut agenda), "ack 4");
+        assert_eq!(due(&mut agenda, NOW + 2 * HOUR), NONE);
+        agenda.tick(NOW + 3 * OLD);
+        assert_eq!(acts(&mut agenda), "ack 3");
+        assert_eq!(agenda.len(), 0);
+    }
+}

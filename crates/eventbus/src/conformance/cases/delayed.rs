@@ -94,7 +94,7 @@ pub(crate) async fn a_group_gets_what_becomes_due_after_its_first_subscription(s
     let bus = stage.bus().await;
     // The publication is when the time has come: who subscribes until then gets it.
     let event = stage.payment("k");
-    bus.publish_in(stage.units(5), &event).await.expect("the event is kept");
+    bus.publish_in(stage.units(15), &event).await.expect("the event is kept");
     let handler = stage.handler(("g", "m"), |_, _| Act::Ack);
     bus.subscribe("g").on(handler).start().await.expect("it starts");
     stage.ledger.publishing(&event);
