@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::message::Original;
-use crate::plan::{Plan, Request, Stone};
+use crate::plan::{Answer, Plan, Request, Stone};
 
 /// How many bytes of bodies are kept; those of other events are in the queue alone until shortly before their time.
 const KEPT: usize = 64 << 20;
@@ -29,11 +29,11 @@ pub(crate) enum Act {
     /// A message goes back to its queue, and comes again.
     Return(u64),
     /// An event goes to the end of its queue.
-    Renew(Plan, Original),
+    Renew(Plan, Box<Original>),
     /// It is written down that a plan was taken back.
     Bury(Stone),
     /// A request is answered.
-    Answer(Request, bool),
+    Answer(Request, Answer),
 }
 
 /// An event that is to be published, without its body until shortly before.
@@ -43,7 +43,7 @@ struct Entry {
     size: usize,
     /// Its message; `None` while that was given back and has not come again.
     tag: Option<u64>,
-    body: Option<Original>,
+    body: Option<Box<Original>>,
     /// Its body is here, is on its way out, or comes again.
     held: Option<Why>,
     /// Whether a copy is on its way to the end of the queue.
@@ -186,7 +186,7 @@ impl Agenda {
     }
 
     /// An event came.
-    pub(crate) fn event(&mut self, tag: u64, (plan, original): (Plan, Original), now: i64) {
+    pub(crate) fn event(&mut self, tag: u64, (plan, original): (Plan, Box<Original>), now: i64) {
         let number = plan.number;
         if self.entries.contains_key(&number) {
             self.came_again(tag, (number, original), now);
@@ -209,7 +209,7 @@ impl Agenda {
     }
 
     /// An event that was given back, or its copy at the end of the queue.
-    fn came_again(&mut self, tag: u64, (number, original): (i64, Original), now: i64) {
+    fn came_again(&mut self, tag: u64, (number, original): (i64, Box<Original>), now: i64) {
         let Some(entry) = self.entries.get_mut(&number) else { return };
         if entry.state == State::Gone {
             self.entries.remove(&number);
@@ -301,7 +301,7 @@ impl Agenda {
             return;
         }
         if self.dug_by.contains_key(&request.name) {
-            return self.answer(tag, request, true);
+            return self.answer(tag, request, Answer::TakenBack);
         }
         let asked = |(_, other): &(u64, Request)| other.name == request.name;
         if let Some(mourners) = self.mourners.values_mut().find(|mourners| mourners.iter().any(asked)) {
@@ -311,7 +311,7 @@ impl Agenda {
         let number = self.ids.get(&request.id).copied();
         let entry = number.and_then(|number| self.entries.get(&number));
         match entry.filter(|entry| entry.plan.due > now).map(|entry| entry.plan.number) {
-            None => self.answer(tag, request, false),
+            None => self.answer(tag, request, Answer::NotThere),
             Some(number) => {
                 self.retire(number, State::IsBuried);
                 let stone = Stone { id: request.id.clone(), number, by: request.name.clone() };
@@ -321,8 +321,8 @@ impl Agenda {
         }
     }
 
-    fn answer(&mut self, tag: u64, request: Request, taken_back: bool) {
-        self.acts.extend([Act::Answer(request, taken_back), Act::Ack(tag)]);
+    fn answer(&mut self, tag: u64, request: Request, answer: Answer) {
+        self.acts.extend([Act::Answer(request, answer), Act::Ack(tag)]);
     }
 
     /// It came that a plan was taken back: from now on nobody publishes it, whoever keeps the queue.
@@ -339,7 +339,7 @@ impl Agenda {
             self.drop(number);
         }
         for (tag, request) in self.mourners.remove(&number).unwrap_or_default() {
-            self.answer(tag, request, true);
+            self.answer(tag, request, Answer::TakenBack);
         }
     }
 
@@ -413,7 +413,7 @@ impl Agenda {
     }
 
     /// Takes the events whose time has come, in order.
-    pub(crate) fn due(&mut self, now: i64) -> Vec<(i64, Original)> {
+    pub(crate) fn due(&mut self, now: i64) -> Vec<(i64, Box<Original>)> {
         let mut due = Vec::new();
         while self.is_read()
             && due.len() < MOST
@@ -433,7 +433,7 @@ impl Agenda {
     }
 
     /// An event was not published, for all that is known: it is tried again.
-    pub(crate) fn failed(&mut self, number: i64, original: Original) {
+    pub(crate) fn failed(&mut self, number: i64, original: Box<Original>) {
         let Some(entry) = self.entries.get_mut(&number) else { return };
         entry.state = State::Waits;
         entry.body = Some(original);
@@ -454,14 +454,15 @@ mod tests {
     const HOUR: i64 = 3_600_000;
     const NONE: [i64; 0] = [];
 
-    fn event(id: &str, (number, due): (i64, i64)) -> (Plan, Original) {
+    fn event(id: &str, (number, due): (i64, i64)) -> (Plan, Box<Original>) {
         sized(id, (number, due), 10)
     }
 
-    fn sized(id: &str, (number, due): (i64, i64), size: usize) -> (Plan, Original) {
+    fn sized(id: &str, (number, due): (i64, i64), size: usize) -> (Plan, Box<Original>) {
         let plan = Plan { id: id.to_owned(), number, due, place: number };
         let body = vec![0; size].into();
-        (plan, Original { properties: Default::default(), route: "shop.parcel".to_owned(), body })
+        let route = "shop.parcel".to_owned();
+        (plan, Box::new(Original { properties: Default::default(), route, body }))
     }
 
     fn request(id: &str, name: &str) -> Request {
@@ -486,7 +487,7 @@ mod tests {
             Act::Return(tag) => format!("return {tag}"),
             Act::Renew(plan, _) => format!("renew {}", plan.number),
             Act::Bury(stone) => format!("bury {} by {}", stone.number, stone.by),
-            Act::Answer(request, taken_back) => format!("{} {taken_back}", request.name),
+            Act::Answer(request, answer) => format!("{} {}", request.name, answer == Answer::TakenBack),
         };
         agenda.acts().into_iter().map(told).collect::<Vec<_>>().join(", ")
     }

@@ -18,7 +18,7 @@ use crate::error::transient;
 use crate::later::{Access, Trouble, send, send_all};
 use crate::message::{Original, Parcel};
 use crate::pigeonhole::{Room, make};
-use crate::plan::{Note, answer, mark, published};
+use crate::plan::{Answer, Note, mark, published};
 use crate::shared::Shared;
 use crate::topology::Maker;
 
@@ -55,7 +55,9 @@ async fn stand_by(shared: Arc<Shared>) {
         shared.later.set(Access::None);
         if let Err(error) = ended {
             let queue = shared.bus.later().queue();
-            shared.later.tell(Trouble::Broken, Some(format!("what is scheduled in {queue} is not kept: {error}")));
+            shared
+                .later
+                .tell(Trouble::Broken, Some(format!("what is scheduled in {queue} is not kept: {error}")));
             tokio::select! {
                 () = sleep(REST) => {}
                 () = shared.later.closed() => {}
@@ -73,7 +75,7 @@ enum Source {
 }
 
 /// Events on their way out, with what became of them.
-type Outgoing = BoxFuture<'static, Vec<(i64, Original, Result<()>)>>;
+type Outgoing = BoxFuture<'static, Vec<(i64, Box<Original>, Result<()>)>>;
 
 /// One channel's worth of keeping, or of standing by.
 struct Session {
@@ -105,7 +107,8 @@ impl Session {
         let answers = names.answers(&shared.name());
         let maker = Maker { link: &link, channel: &desk.channel };
         maker.exclusive(answers.clone()).await.map_err(failed)?;
-        let consuming = desk.consume((answers.clone(), "answers".into()), Settling::Needless, Source::Answers);
+        let consuming =
+            desk.consume((answers.clone(), "answers".into()), Settling::Needless, Source::Answers);
         let answered = consuming.await.map_err(failed)?;
         let consuming = desk.consume((names.queue(), "later".into()), Settling::Needed(MOST), Source::Queue);
         let read = consuming.await.map_err(failed)?;
@@ -174,8 +177,8 @@ impl Session {
                 Source::Queue => self.read(delivery, now),
                 Source::Answers => {
                     self.desk.passed(delivery.delivery_tag);
-                    if let Ok((name, taken_back)) = answer(&delivery) {
-                        self.shared.later.answered(&name, taken_back);
+                    if let Some((name, answer)) = Answer::read(&delivery) {
+                        self.shared.later.answered(&name, answer);
                     }
                 }
             }
@@ -224,16 +227,20 @@ impl Session {
         self.outgoing = Some(
             async move {
                 let exchange = shared.bus.exchange();
-                let parcels = due.iter().map(|(_, original)| published(exchange.as_str(), original)).collect();
+                let parcels =
+                    due.iter().map(|(_, original)| published(exchange.as_str(), original)).collect();
                 let outcomes = send_all(&shared, parcels, Instant::now() + PATIENCE).await;
-                due.into_iter().zip(outcomes).map(|((number, original), sent)| (number, original, sent)).collect()
+                due.into_iter()
+                    .zip(outcomes)
+                    .map(|((number, original), sent)| (number, original, sent))
+                    .collect()
             }
             .boxed(),
         );
     }
 
     /// What became of events that were due.
-    fn went(&mut self, outcomes: Vec<(i64, Original, Result<()>)>) {
+    fn went(&mut self, outcomes: Vec<(i64, Box<Original>, Result<()>)>) {
         for (number, original, outcome) in outcomes {
             match outcome {
                 Ok(()) => self.agenda.published(number),
@@ -256,7 +263,7 @@ impl Session {
                 Act::Return(tag) => returned.push((tag, Requeue::Yes)),
                 Act::Renew(plan, original) => self.publish(plan.again(queue.as_str(), &original)),
                 Act::Bury(stone) => self.publish(stone.parcel(queue.as_str())),
-                Act::Answer(request, taken_back) => self.publish(request.answer(taken_back)),
+                Act::Answer(request, answer) => self.publish(request.answer(answer)),
             }
         }
         for tag in self.foreign.drain(..) {
@@ -298,7 +305,7 @@ impl Session {
 }
 
 /// Waits for events on their way out, once there are some.
-async fn next(outgoing: &mut Option<Outgoing>) -> Vec<(i64, Original, Result<()>)> {
+async fn next(outgoing: &mut Option<Outgoing>) -> Vec<(i64, Box<Original>, Result<()>)> {
     match outgoing {
         Some(going) => {
             let outcomes = going.await;

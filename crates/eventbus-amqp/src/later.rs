@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use crate::member::lock;
 use crate::message::Parcel;
-use crate::plan::{Plan, Request, mark};
+use crate::plan::{Answer, Plan, Request, mark};
 use crate::shared::Shared;
 
 /// How long planning and taking back may take.
@@ -40,7 +40,7 @@ pub(crate) struct Later {
     /// Turns true when this transport keeps nothing any more.
     pub(crate) left: watch::Sender<bool>,
     /// Who waits for an answer, by the name of the request.
-    asked: Mutex<HashMap<String, oneshot::Sender<bool>>>,
+    asked: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
     /// The place of the plan before.
     place: AtomicI64,
     /// What is wrong at this moment: with the queue, with what lies in it, with how much that is.
@@ -104,9 +104,9 @@ impl Later {
     }
 
     /// Somebody's request was answered.
-    pub(crate) fn answered(&self, name: &str, taken_back: bool) {
+    pub(crate) fn answered(&self, name: &str, answer: Answer) {
         if let Some(asked) = lock(&self.asked).remove(name) {
-            let _ = asked.send(taken_back);
+            let _ = asked.send(answer);
         }
     }
 
@@ -218,13 +218,15 @@ pub(crate) async fn cancel(shared: &Arc<Shared>, id: &EventId) -> Result<bool> {
         tokio::select! {
             biased;
             answer = &mut answer => {
-                return answer.map_err(|_| Error::new(ErrorKind::Unknown, "nobody answers any more"));
+                let lost = |_| Error::new(ErrorKind::Unknown, "nobody answers any more");
+                return answer.map(|answer| answer == Answer::TakenBack).map_err(lost);
             }
             () = later.closed() => return Err(Error::closed("the AMQP transport")),
             () = sleep_until(round) => {}
         }
         if Instant::now() >= end {
-            let text = "taking an event back: nobody who keeps the scheduled events has answered; cancel again";
+            let text =
+                "taking an event back: nobody who keeps the scheduled events has answered; cancel again";
             return Err(Error::new(sent.err().map_or(ErrorKind::Unknown, |error| error.kind()), text));
         }
         sleep(Duration::from_millis(10)).await;

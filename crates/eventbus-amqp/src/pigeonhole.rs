@@ -119,7 +119,8 @@ impl Room {
         if let Some((_, until)) = self.count.filter(|(count, _)| *count <= now) {
             let queue = self.shared.bus.later().foreign();
             let count = maker.look(queue.clone()).await?.message_count();
-            let text = format!("{count} messages among the scheduled events were none, and lie in {queue} now");
+            let text =
+                format!("{count} messages among the scheduled events were none, and lie in {queue} now");
             self.shared.later.tell(Trouble::Foreign, (count > 0).then_some(text));
             self.count = (count > 0 || now < until).then_some((now + LOOK, until));
         }

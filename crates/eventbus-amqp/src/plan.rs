@@ -1,7 +1,6 @@
 //! What lies in the queue of what is published later: events with their times, requests to take one back, what was taken
 //! back, and marks.
 
-use eventbus::{Error, ErrorKind, Result};
 use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable};
@@ -45,6 +44,15 @@ pub(crate) struct Request {
     pub(crate) answers: String,
 }
 
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The event will never be published.
+    TakenBack,
+    /// There is none, or its time has come.
+    NotThere,
+}
+
 /// A plan was taken back: whoever finds both publishes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stone {
@@ -58,7 +66,7 @@ pub(crate) struct Stone {
 /// A message in the queue.
 #[derive(Debug)]
 pub(crate) enum Note {
-    Event(Plan, Original),
+    Event(Plan, Box<Original>),
     Request(Request),
     Stone(Stone),
     /// Whoever reads its own has read everything that was there before.
@@ -83,7 +91,7 @@ impl Note {
                 let (due, place) = (headers.number(DUE)?, headers.number(PLACE)?);
                 let plan = Plan { id: id?, number: number?, due, place };
                 let route = headers.text(ROUTE)?.to_owned();
-                Self::Event(plan, Original { properties, route, body: data.into() })
+                Self::Event(plan, Box::new(Original { properties, route, body: data.into() }))
             }
             "request" => {
                 let answers = properties.reply_to().as_ref()?.to_string();
@@ -134,25 +142,30 @@ impl Request {
     }
 
     /// The answer, for the queue it is awaited in.
-    pub(crate) fn answer(&self, taken_back: bool) -> Parcel {
+    pub(crate) fn answer(&self, answer: Answer) -> Parcel {
         Parcel {
             exchange: String::new(),
             route: self.answers.clone(),
             properties: BasicProperties::default().with_correlation_id(self.name.as_str().into()),
-            body: if taken_back { "true" } else { "false" }.into(),
+            body: answer.text().into(),
         }
     }
 }
 
-/// Reads an answer: to which request, and what.
-pub(crate) fn answer(delivery: &Delivery) -> Result<(String, bool)> {
-    let name = delivery.properties.correlation_id().as_ref().map(ToString::to_string);
-    let taken_back = match delivery.data.as_slice() {
-        b"true" => Some(true),
-        b"false" => Some(false),
-        _ => None,
-    };
-    name.zip(taken_back).ok_or_else(|| Error::new(ErrorKind::Undecodable, "not an answer"))
+impl Answer {
+    fn text(self) -> &'static str {
+        match self {
+            Self::TakenBack => "true",
+            Self::NotThere => "false",
+        }
+    }
+
+    /// Reads an answer, and the name of its request.
+    pub(crate) fn read(delivery: &Delivery) -> Option<(String, Self)> {
+        let name = delivery.properties.correlation_id().as_ref()?.to_string();
+        let is = |answer: &Self| answer.text().as_bytes() == delivery.data;
+        Some((name, [Self::TakenBack, Self::NotThere].into_iter().find(is)?))
+    }
 }
 
 impl Stone {
