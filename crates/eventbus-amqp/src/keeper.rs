@@ -28,6 +28,8 @@ pub(crate) const MOST: u16 = u16::MAX;
 const TICK: Duration = Duration::from_millis(200);
 /// How long to rest after something failed.
 const REST: Duration = Duration::from_millis(200);
+/// The same when it fails again and again.
+const LONGEST_REST: Duration = Duration::from_secs(5);
 /// How long what is under way is waited for in the end.
 const LEAVING: Duration = Duration::from_secs(3);
 /// How long publishing events that are due may take until it counts as failed.
@@ -43,28 +45,29 @@ pub(crate) fn start(shared: &Arc<Shared>) {
 }
 
 async fn stand_by(shared: Arc<Shared>) {
+    let (later, mut rest) = (&shared.later, REST);
     while shared.open().is_ok() {
         let session = tokio::select! {
             session = Session::open(&shared) => session,
-            () = shared.later.closed() => break,
+            () = later.closed() => break,
         };
         let ended = match session {
-            Ok(session) => session.run().await,
+            Ok(session) => {
+                rest = REST;
+                session.run().await
+            }
             Err(error) => Err(error),
         };
-        shared.later.set(Access::None);
+        later.set(Access::None);
         if let Err(error) = ended {
             let queue = shared.bus.later().queue();
-            shared
-                .later
-                .tell(Trouble::Broken, Some(format!("what is scheduled in {queue} is not kept: {error}")));
-            tokio::select! {
-                () = sleep(REST) => {}
-                () = shared.later.closed() => {}
-            }
+            let text = format!("what is scheduled in {queue} is not kept here: {error}");
+            later.tell(Trouble::Broken, Some(text));
+            let _ = timeout(rest, later.closed()).await;
+            rest = (rest * 2).min(LONGEST_REST);
         }
     }
-    shared.later.left.send_replace(true);
+    later.left.send_replace(true);
 }
 
 /// What a message came from.

@@ -51,6 +51,8 @@
 //! | ephemeral | the same queues, classic, with `x-expires` | removed by its last member, or a minute after members died |
 //! | backlog | | ready messages are counted by the broker; what members hold they are asked for, over `bus/ask` |
 //! | lock | `…/lock`, an exclusive queue | exists while somebody joins, leaves or forgets |
+//! | scheduled event | `bus/#later`, a quorum queue behind an exchange of that name | its single active consumer, the *keeper*, publishes it to `bus` at its time, then acknowledges it |
+//! | cancel | a message in `bus/#later` | the keeper writes there that the event was taken back, reads that itself, and then answers |
 //! | unwanted event | `bus/unrouted` | kept where `unrouted=keep` asks for that, through an alternate exchange |
 //! | durability | | of quorum queues: synced to disk on a majority of their nodes before an event is confirmed |
 //!
@@ -68,6 +70,7 @@
 //! | `response_timeout` | 5s | how long an answer may take before the connection counts as lost |
 //! | `consumer_timeout` | 30m | the broker's setting of that name: what is unacknowledged for longer is taken back, so a handler that may take so long is refused |
 //! | `max_event_size` | 16777216 | the largest event in bytes, received ones included; a larger one is dead-lettered |
+//! | `scheduled` | 50000 | the most events that are scheduled at once, nearly; then publishing for later says `Full`; at most 60000 |
 //! | `unrouted` | `drop` | what becomes of an event that no group wants: `drop`, `keep` |
 //! | `ca`, `cert`, `key` | the system's | files (PEM) with more certificates to trust, and this client's own with its private key |
 //!
@@ -79,7 +82,18 @@
 //!   broker that takes nothing (memory or disk alarm) shows in the health of the bus; what could not be sent says `NotSent`
 //!   at its deadline.
 //! - **An event that no group wants is no error**: it is gone, unless `unrouted=keep`.
-//! - **Order per key, delayed publishing and a start in the past are refused**, with `Unsupported`.
+//! - **Order per key and a start in the past are refused**, with `Unsupported`.
+//! - **Scheduled events** wait at most 365 days, and are published by one of the processes that have an open subscription or
+//!   have scheduled or cancelled something; when it goes, another one takes over. While none of them runs, events wait, and
+//!   then come at once. Times are those of the processes' own clocks: by as much as they differ, an event is early or late.
+//!   A delay begins when the queue is there, a second after the first call on a new bus. An event whose publication was
+//!   cut short comes twice, with the same id.
+//! - **A cancelled event never comes**, whatever is killed afterwards. An event whose time has come is not cancelled any more.
+//!   Scheduled again with the same id, an event replaces the one before.
+//! - **Scheduled events cost** the keeper a few hundred bytes each, and 64 MiB for their bodies; beyond that, bodies come again
+//!   from the broker a second before their time, some hundreds in a second. Every quarter of an hour an event moves to the end
+//!   of its queue, so that the broker can cut its log.
+//! - Messages in `bus/#later` that are nothing of the bus's are put aside, in `bus/#later/foreign`, and health tells of them.
 //! - **Retries** wait up to 365 days, by nobody's time of day. A member sends a message on from one
 //!   wait to the next: while no member runs, what is left of a delay stands still between two of them.
 //! - **A new group takes a second to start**: a broker that is killed within a second of making a quorum queue forgets it.
@@ -95,7 +109,7 @@
 //! # Connections
 //!
 //! A bus has two: one for reading and acknowledging, and one for publishing, which the broker may block. Every subscription
-//! has a channel on each.
+//! has a channel on each; whoever stands by to keep scheduled events has one more for reading.
 //!
 //! # The rights of its user
 //!

@@ -22,16 +22,16 @@ fn ids(events: &[AnyEvent]) -> Vec<&str> {
 
 /// Another bus on the same virtual host, that the proxy's faults do not reach.
 async fn other(host: &VirtualHost, query: &str) -> (Proxy, EventBus) {
-    let proxy = Proxy::start(host.node().port()).unwrap();
+    let proxy = Proxy::start(host.node().port()).expect("it finds a port");
     let url = host.node().broker().url(proxy.port(), host.name());
-    let bus = bus(&format!("{url}?{query}")).await.unwrap();
+    let bus = bus(&format!("{url}?{query}")).await.expect("it lets guests in");
     (proxy, bus)
 }
 
 /// A bus that has planned before, so that delays begin at once.
 async fn planner(url: &str) -> EventBus {
-    let bus = bus(url).await.unwrap();
-    assert!(!bus.cancel(event("evt_unknown").id()).await.unwrap(), "nobody knows it");
+    let bus = bus(url).await.expect("it lets guests in");
+    assert!(!bus.cancel(event("evt_unknown").id()).await.expect("it is answered"), "nobody knows it");
     bus
 }
 
