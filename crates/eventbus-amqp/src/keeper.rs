@@ -7,18 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventbus::{ErrorKind, Result};
-use futures::future::{BoxFuture, FutureExt as _};
+use futures::future::{BoxFuture, FutureExt as _, join_all};
 use futures::stream::{FuturesUnordered, SelectAll, StreamExt as _};
 use lapin::message::Delivery;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::agenda::{Act, Agenda};
 use crate::desk::{Deliveries, Desk, Requeue, Settling};
-use crate::error::transient;
-use crate::later::{Access, Trouble, send, send_all};
+use crate::error::{late, transient};
+use crate::later::{Access, Trouble, send};
 use crate::message::{Original, Parcel};
 use crate::pigeonhole::{Room, make};
 use crate::plan::{Answer, Note, mark, published};
+use crate::publisher::publish;
 use crate::shared::Shared;
 use crate::topology::Maker;
 
@@ -78,7 +80,7 @@ enum Source {
 }
 
 /// Events on their way out, with what became of them.
-type Outgoing = BoxFuture<'static, Vec<(i64, Box<Original>, Result<()>)>>;
+type Outgoing = BoxFuture<'static, Vec<(i64, Box<Original>, lapin::Result<bool>)>>;
 
 /// One channel's worth of keeping, or of standing by.
 struct Session {
@@ -103,7 +105,7 @@ struct Session {
 impl Session {
     async fn open(shared: &Arc<Shared>) -> Result<Self> {
         let failed = |error| transient("keeping scheduled events", error);
-        let link = shared.consuming.link().await;
+        let link = shared.keeping.link().await;
         let safe = make(shared, &link).await?;
         let names = shared.bus.later();
         let desk = Desk::open(&link).await.map_err(failed)?;
@@ -113,6 +115,8 @@ impl Session {
         let consuming =
             desk.consume((answers.clone(), "answers".into()), Settling::Needless, Source::Answers);
         let answered = consuming.await.map_err(failed)?;
+        let confirmed = desk.channel.confirm_select(ConfirmSelectOptions::default());
+        link.within(confirmed).await.map_err(failed)?;
         let consuming = desk.consume((names.queue(), "later".into()), Settling::Needed(MOST), Source::Queue);
         let read = consuming.await.map_err(failed)?;
         shared.later.set(Access::Ready { safe, answers: answers.to_string() });
@@ -195,7 +199,9 @@ impl Session {
         let tag = delivery.delivery_tag;
         self.desk.came(tag);
         if !std::mem::replace(&mut self.is_keeper, true) {
-            // The first message: from now on the queue is this one's to keep. Its mark may have been read by another.
+            // The first message: from now on the queue is this one's to keep. A mark of before may have been another's, and
+            // come again before what that one had read later.
+            self.mark = rand::random();
             self.publish(mark(self.shared.bus.later().queue().as_str(), self.mark));
         }
         match Note::read(delivery) {
@@ -226,32 +232,25 @@ impl Session {
         if due.is_empty() {
             return;
         }
-        let shared = Arc::clone(&self.shared);
-        self.outgoing = Some(
-            async move {
-                let exchange = shared.bus.exchange();
-                let parcels =
-                    due.iter().map(|(_, original)| published(exchange.as_str(), original)).collect();
-                let outcomes = send_all(&shared, parcels, Instant::now() + PATIENCE).await;
-                due.into_iter()
-                    .zip(outcomes)
-                    .map(|((number, original), sent)| (number, original, sent))
-                    .collect()
-            }
-            .boxed(),
-        );
+        let (desk, exchange) = (Arc::clone(&self.desk), self.shared.bus.exchange());
+        let parcels: Vec<_> =
+            due.iter().map(|(_, original)| published(exchange.as_str(), original)).collect();
+        let outgoing = async move {
+            let outcomes = send_due(&desk, &parcels).await;
+            due.into_iter().zip(outcomes).map(|((number, original), sent)| (number, original, sent)).collect()
+        };
+        self.outgoing = Some(outgoing.boxed());
     }
 
     /// What became of events that were due.
-    fn went(&mut self, outcomes: Vec<(i64, Box<Original>, Result<()>)>) {
+    fn went(&mut self, outcomes: Vec<(i64, Box<Original>, lapin::Result<bool>)>) {
         for (number, original, outcome) in outcomes {
-            match outcome {
-                Ok(()) => self.agenda.published(number),
-                Err(error) => {
-                    tracing::debug!(%error, "a scheduled event could not be published; it is tried again");
-                    self.agenda.failed(number, original);
-                    self.rest = Instant::now() + REST;
-                }
+            if let Ok(true) = outcome {
+                self.agenda.published(number);
+            } else {
+                tracing::debug!(?outcome, "a scheduled event could not be published; it is tried again");
+                self.agenda.failed(number, original);
+                self.rest = Instant::now() + REST;
             }
         }
     }
@@ -307,8 +306,30 @@ impl Session {
     }
 }
 
+/// Publishes events on the channel that they were read on: once the broker has given the queue to another, there is none.
+async fn send_due(desk: &Desk, parcels: &[Parcel]) -> Vec<lapin::Result<bool>> {
+    let refused = |error: lapin::Error| parcels.iter().map(|_| Err(error.clone())).collect();
+    if desk.link.blocked().borrow().is_some() {
+        return refused(late());
+    }
+    let options = BasicPublishOptions::default();
+    let sent = join_all(parcels.iter().map(|parcel| publish(&desk.channel, parcel, options)));
+    let sent = tokio::select! {
+        biased;
+        sent = timeout(PATIENCE, sent) => sent,
+        () = desk.link.lost() => return refused(late()),
+    };
+    match sent {
+        Ok(sent) => sent.into_iter().map(|sent| sent.map(|confirmed| confirmed.is_ack())).collect(),
+        Err(_) => {
+            desk.link.fail();
+            refused(late())
+        }
+    }
+}
+
 /// Waits for events on their way out, once there are some.
-async fn next(outgoing: &mut Option<Outgoing>) -> Vec<(i64, Box<Original>, Result<()>)> {
+async fn next(outgoing: &mut Option<Outgoing>) -> Vec<(i64, Box<Original>, lapin::Result<bool>)> {
     match outgoing {
         Some(going) => {
             let outcomes = going.await;

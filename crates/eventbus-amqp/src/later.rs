@@ -159,14 +159,10 @@ impl Later {
 
 /// Publishes one message; what is full says `Full` at once.
 pub(crate) async fn send(shared: &Shared, parcel: Parcel, end: Instant) -> Result<()> {
-    let sent = send_all(shared, vec![parcel], end).await.pop();
-    sent.unwrap_or_else(|| Err(Error::new(ErrorKind::Unknown, "the publisher told nothing")))
-}
-
-/// Publishes messages in order.
-pub(crate) async fn send_all(shared: &Shared, parcels: Vec<Parcel>, end: Instant) -> Vec<Result<()>> {
     let deadline = end.saturating_duration_since(Instant::now());
-    shared.publisher.publish(parcels, Publishing { deadline, when_full: WhenFull::Fail }).await
+    let publishing = Publishing { deadline, when_full: WhenFull::Fail };
+    let sent = shared.publisher.publish(vec![parcel], publishing).await.pop();
+    sent.unwrap_or_else(|| Err(Error::new(ErrorKind::Unknown, "the publisher told nothing")))
 }
 
 /// Has an event published after a delay, which begins when there is a queue to keep it.

@@ -109,7 +109,8 @@
 //! # Connections
 //!
 //! A bus has two: one for reading and acknowledging, and one for publishing, which the broker may block. Every subscription
-//! has a channel on each; whoever stands by to keep scheduled events has one more for reading.
+//! has a channel on each; whoever stands by to keep scheduled events has a third for that, on
+//! which they are read and published: a process that lost it can publish none of them any more.
 //!
 //! # The rights of its user
 //!

@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     /// For reading, acknowledging and looking.
     pub(crate) consuming: Arc<Line>,
     pub(crate) publishing: Arc<Line>,
+    /// For scheduled events, read and published on one channel: who is not let read any more publishes none either.
+    pub(crate) keeping: Arc<Line>,
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) later: Later,
     /// Locks on the broker exclude other connections; this excludes others on the same one.
@@ -59,6 +61,7 @@ impl Shared {
         let shared = Self {
             consuming: Line::new(&dialler, "consuming"),
             publishing: Line::new(&dialler, "publishing"),
+            keeping: Line::new(&dialler, "keeping"),
             publisher: Arc::new(Publisher::new(bus.clone(), config.unrouted)),
             later: Later::default(),
             doors: tokio::sync::Mutex::default(),

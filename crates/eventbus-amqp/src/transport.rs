@@ -190,8 +190,10 @@ impl Transport for AmqpTransport {
 
     fn troubles(&self) -> Vec<String> {
         let shared = self.shared();
-        let troubles = [shared.consuming.trouble(), shared.publishing.trouble(), shared.publisher.trouble()];
-        let mut troubles: Vec<String> = troubles.into_iter().flatten().collect();
+        let lines =
+            [&*shared.consuming, &*shared.publishing, &shared.keeping].map(crate::connection::Line::trouble);
+        let mut troubles: Vec<String> =
+            lines.into_iter().chain([shared.publisher.trouble()]).flatten().collect();
         troubles.dedup();
         troubles.extend(shared.later.troubles());
         troubles
@@ -204,6 +206,7 @@ impl Transport for AmqpTransport {
             shared.publisher.close();
         }
         shared.settled().await;
+        shared.keeping.retire().await;
         shared.publishing.retire().await;
         // Whoever looks at what is left makes a connection for that.
         shared.consuming.retire().await;
