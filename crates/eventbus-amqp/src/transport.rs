@@ -42,6 +42,7 @@ impl Drop for Handle {
         self.shared.close();
         self.shared.consuming.abandon();
         self.shared.publishing.abandon();
+        self.shared.keeping.abandon();
         self.publishing.abort();
     }
 }
@@ -190,8 +191,7 @@ impl Transport for AmqpTransport {
 
     fn troubles(&self) -> Vec<String> {
         let shared = self.shared();
-        let lines =
-            [&*shared.consuming, &*shared.publishing, &shared.keeping].map(crate::connection::Line::trouble);
+        let lines = [&shared.consuming, &shared.publishing, &shared.keeping].map(|line| line.trouble());
         let mut troubles: Vec<String> =
             lines.into_iter().chain([shared.publisher.trouble()]).flatten().collect();
         troubles.dedup();
