@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::vec::IntoIter;
 
 use eventbus::{Error, ErrorKind, Result};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
@@ -10,11 +11,14 @@ use crate::message::Parcel;
 
 /// One call of publish.
 pub(crate) struct Post {
-    parcels: Vec<Parcel>,
+    /// How many events it has.
+    count: usize,
     state: Mutex<State>,
 }
 
 struct State {
+    /// The events that were not taken to be sent.
+    parcels: IntoIter<Parcel>,
     /// Who waits for the outcomes; `None` once they are told.
     caller: Option<Sender<Vec<Result<()>>>>,
     /// The outcomes that are known; empty while none is.
@@ -27,6 +31,12 @@ struct State {
 
 /// Some events of a call, taken to be sent together.
 pub(crate) struct Piece {
+    pub(crate) parcels: Vec<Parcel>,
+    pub(crate) end: End,
+}
+
+/// Where the outcomes of such events go.
+pub(crate) struct End {
     post: Arc<Post>,
     places: Range<usize>,
 }
@@ -34,23 +44,27 @@ pub(crate) struct Piece {
 impl Post {
     pub(crate) fn new(parcels: Vec<Parcel>) -> (Arc<Self>, Receiver<Vec<Result<()>>>) {
         let (caller, outcomes) = channel();
-        let state = State { caller: Some(caller), outcomes: Vec::new(), taken: 0, open: parcels.len() };
-        (Arc::new(Self { parcels, state: Mutex::new(state) }), outcomes)
+        let count = parcels.len();
+        let parcels = parcels.into_iter();
+        let state = State { parcels, caller: Some(caller), outcomes: Vec::new(), taken: 0, open: count };
+        (Arc::new(Self { count, state: Mutex::new(state) }), outcomes)
     }
 
     /// Takes the next events, as many as there is room for, but one at least; tells whether they are the last.
     pub(crate) fn take(self: &Arc<Self>, most: usize, bytes: usize) -> (Piece, bool) {
         let mut state = self.lock();
-        let (start, mut size) = (state.taken, 0);
-        let fits = |parcel: &&Parcel| {
-            let fits = size < bytes;
-            size += parcel.size();
-            fits
-        };
         let most = if state.is_awaited() { most } else { 0 };
-        state.taken += self.parcels[start..].iter().take(most).take_while(fits).count();
-        let piece = Piece { post: Arc::clone(self), places: start..state.taken };
-        (piece, most == 0 || state.taken == self.parcels.len())
+        let (start, mut size, mut parcels) = (state.taken, 0, Vec::new());
+        while parcels.len() < most
+            && size < bytes
+            && let Some(parcel) = state.parcels.next()
+        {
+            size += parcel.size();
+            parcels.push(parcel);
+        }
+        state.taken += parcels.len();
+        let end = End { post: Arc::clone(self), places: start..state.taken };
+        (Piece { parcels, end }, most == 0 || state.taken == self.count)
     }
 
     /// Whether somebody waits for the outcomes: not after the deadline, nor when the caller went away.
@@ -61,17 +75,15 @@ impl Post {
     /// What was not taken is not sent any more, because the transport closes.
     pub(crate) fn refuse(&self) {
         let mut state = self.lock();
-        let places = state.taken..self.parcels.len();
-        state.taken = self.parcels.len();
-        state.end(
-            (places, self.parcels.len()),
-            std::iter::repeat_with(|| Err(Error::closed("the AMQP transport"))),
-        );
+        let places = state.taken..self.count;
+        state.taken = self.count;
+        let closed = std::iter::repeat_with(|| Err(Error::closed("the AMQP transport")));
+        state.end((places, self.count), closed);
     }
 
     /// The deadline has passed: what is not known by now stays so.
     pub(crate) fn expire(&self) {
-        self.lock().tell(self.parcels.len());
+        self.lock().tell(self.count);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -79,15 +91,10 @@ impl Post {
     }
 }
 
-impl Piece {
-    pub(crate) fn parcels(&self) -> &[Parcel] {
-        &self.post.parcels[self.places.clone()]
-    }
-
+impl End {
     /// What became of the events, in order.
-    pub(crate) fn end(self, outcomes: impl Iterator<Item = Result<()>>) {
-        let count = self.post.parcels.len();
-        self.post.lock().end((self.places, count), outcomes);
+    pub(crate) fn tell(self, outcomes: impl Iterator<Item = Result<()>>) {
+        self.post.lock().end((self.places, self.post.count), outcomes);
     }
 }
 
@@ -139,6 +146,6 @@ fn unsent() -> Error {
 }
 
 /// The outcome of an event that was sent, and whose answer did not come before the deadline.
-fn unanswered() -> Error {
+pub(crate) fn unanswered() -> Error {
     Error::new(ErrorKind::Unknown, "no answer before the deadline; publish again with the same id")
 }

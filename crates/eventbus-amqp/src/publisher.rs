@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -21,12 +22,14 @@ use crate::config::Unrouted;
 use crate::connection::{Line, Link};
 use crate::error::unknown;
 use crate::message::Parcel;
-use crate::post::{Piece, Post};
+use crate::post::{End, Piece, Post, unanswered};
 use crate::topology::{Bus, Maker};
 
 /// How many events are unconfirmed at once, at most.
 const WINDOW: usize = 1024;
-/// The same in bytes, so that large events do not fill the memory.
+/// As many of them as are waited for until more are sent: a few cost nearly as much as many.
+const PIECE: usize = 64;
+/// The window in bytes, so that large events do not fill the memory.
 const LARGE: usize = 16 << 20;
 /// How long a publisher rests after the exchange could not be made.
 const REST: Duration = Duration::from_millis(200);
@@ -42,6 +45,10 @@ pub(crate) struct Publisher {
     sooner: Notify,
     /// What is wrong with the exchange.
     trouble: Mutex<Option<String>>,
+    /// The channel of this moment.
+    session: Mutex<Option<Arc<Session>>>,
+    /// How many events are on their way by [`express`](Self::express).
+    express: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -112,6 +119,23 @@ impl Session {
     }
 }
 
+/// Counts an event for as long as it is on its way.
+struct Express<'a>(&'a AtomicUsize);
+
+impl<'a> Express<'a> {
+    /// `None` when there are enough of them.
+    fn new(count: &'a AtomicUsize) -> Option<Self> {
+        let express = (count.fetch_add(1, Ordering::SeqCst), Self(count));
+        (express.0 < WINDOW).then_some(express.1)
+    }
+}
+
+impl Drop for Express<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// Events on their way; how many, and how many bytes.
 type Sending = Pin<Box<dyn Future<Output = (usize, usize)> + Send>>;
 
@@ -127,7 +151,7 @@ struct UnderWay {
 
 impl UnderWay {
     fn has_room(&self) -> bool {
-        self.count < WINDOW && self.size < LARGE
+        self.count + PIECE <= WINDOW && self.size < LARGE
     }
 
     fn ended(&mut self, (count, size): (usize, usize)) {
@@ -150,17 +174,42 @@ impl UnderWay {
 impl Publisher {
     pub(crate) fn new(bus: Bus, unrouted: Unrouted) -> Self {
         let (queue, bell, sooner) = (Mutex::default(), Notify::new(), Notify::new());
-        Self { bus, unrouted, queue, bell, sooner, trouble: Mutex::default() }
+        let (trouble, session, express) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
+        Self { bus, unrouted, queue, bell, sooner, trouble, session, express }
     }
 
     /// Sends events and waits for their outcomes, until the deadline.
-    pub(crate) async fn publish(&self, parcels: Vec<Parcel>, publishing: Publishing) -> Vec<Result<()>> {
-        if parcels.is_empty() {
-            return Vec::new();
+    pub(crate) async fn publish(&self, mut parcels: Vec<Parcel>, publishing: Publishing) -> Vec<Result<()>> {
+        let deadline = Instant::now() + publishing.deadline;
+        let count = parcels.len();
+        if count == 1
+            && let Some((session, _counted)) = self.ready()
+            && let Some(parcel) = parcels.pop()
+        {
+            return vec![express(&session, parcel, deadline).await];
         }
+        match count {
+            0 => Vec::new(),
+            _ => self.queue(parcels, deadline).await,
+        }
+    }
+
+    /// The channel, when one event can be sent at once by its caller: nobody waits, and there is room.
+    fn ready(&self) -> Option<(Arc<Session>, Express<'_>)> {
+        let queue = self.lock();
+        if queue.closed || !queue.posts.is_empty() {
+            return None;
+        }
+        let session = self.current().clone();
+        drop(queue);
+        let session = session.filter(|session| !session.is_over() && !session.is_blocked())?;
+        Some((session, Express::new(&self.express)?))
+    }
+
+    /// Queues events for the task that sends what many callers publish, and waits for their outcomes.
+    async fn queue(&self, parcels: Vec<Parcel>, deadline: Instant) -> Vec<Result<()>> {
         let count = parcels.len();
         let (post, outcomes) = Post::new(parcels);
-        let deadline = Instant::now() + publishing.deadline;
         let is_sooner = {
             let mut queue = self.lock();
             if queue.closed {
@@ -196,7 +245,7 @@ impl Publisher {
 
     /// Sends for as long as the publisher is open, and what is under way to its end.
     pub(crate) async fn run(self: Arc<Self>, line: Arc<Line>) {
-        let mut session: Option<Session> = None;
+        let mut session: Option<Arc<Session>> = None;
         let mut under_way = UnderWay::default();
         let mut timer = pin!(sleep_until(Instant::now()));
         // Whether the last round had events of more than one call.
@@ -210,7 +259,10 @@ impl Publisher {
                 return;
             }
             session = session.filter(|session| !session.is_over());
-            let blocked = session.as_ref().is_some_and(Session::is_blocked);
+            if session.is_none() {
+                *self.current() = None;
+            }
+            let blocked = session.as_ref().is_some_and(|session| session.is_blocked());
             if waits
                 && !blocked
                 && under_way.has_room()
@@ -235,7 +287,7 @@ impl Publisher {
                 biased;
                 Some(ended) = under_way.sendings.next(), if under_way.count > 0 => under_way.ended(ended),
                 made = self.session(&line), if waits && session.is_none() => session = made,
-                () = unblocked(session.as_ref()), if blocked => {}
+                () = unblocked(session.as_deref()), if blocked => {}
                 () = self.bell.notified(), if !waits && !closed => {
                     // Others are likely to publish in a moment: it all goes out together.
                     if crowded {
@@ -256,7 +308,7 @@ impl Publisher {
     }
 
     /// Opens a channel and makes sure of the exchange; `None` when that failed.
-    async fn session(&self, line: &Line) -> Option<Session> {
+    async fn session(&self, line: &Line) -> Option<Arc<Session>> {
         let link = line.link().await;
         let made = async {
             let channel = link.channel().await?;
@@ -269,7 +321,11 @@ impl Publisher {
             made.as_ref().err().map(|error| format!("the exchange {}: {error}", self.bus.exchange()));
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
         match made {
-            Ok(channel) => Some(Session { blocked: link.blocked(), link, channel }),
+            Ok(channel) => {
+                let session = Arc::new(Session { blocked: link.blocked(), link, channel });
+                *self.current() = Some(Arc::clone(&session));
+                Some(session)
+            }
             Err(error) => {
                 tracing::warn!(%error, "no channel to publish on");
                 sleep(REST).await;
@@ -282,12 +338,12 @@ impl Publisher {
     async fn send_some(&self, session: &Session, under_way: &mut UnderWay) -> usize {
         let pieces = self.gather(WINDOW - under_way.count, LARGE - under_way.size);
         let calls = pieces.len();
-        for piece in pieces {
-            let count = piece.parcels().len();
-            let size = piece.parcels().iter().map(Parcel::size).sum();
+        for Piece { parcels, end } in pieces {
+            let count = parcels.len();
+            let size = parcels.iter().map(Parcel::size).sum();
             let (link, channel) = (Arc::clone(&session.link), session.channel.clone());
             let sending = Box::pin(async move {
-                send(&link, &channel, piece).await;
+                send(&link, &channel, parcels, end).await;
                 (count, size)
             });
             under_way.start((count, size), sending).await;
@@ -304,9 +360,9 @@ impl Publisher {
             && let Some(post) = queue.posts.front()
         {
             let (piece, is_last) = post.take(most - count, largest - size);
-            count += piece.parcels().len();
-            size += piece.parcels().iter().map(Parcel::size).sum::<usize>();
-            if !piece.parcels().is_empty() {
+            count += piece.parcels.len();
+            size += piece.parcels.iter().map(Parcel::size).sum::<usize>();
+            if !piece.parcels.is_empty() {
                 pieces.push(piece);
             }
             if is_last {
@@ -316,40 +372,71 @@ impl Publisher {
         pieces
     }
 
+    fn current(&self) -> MutexGuard<'_, Option<Arc<Session>>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Sends events and tells their caller what became of each. A connection that is lost ends it at once.
-async fn send(link: &Link, channel: &Channel, piece: Piece) {
-    let sent = async {
-        let sent =
-            piece.parcels().iter().map(|parcel| publish(channel, parcel, BasicPublishOptions::default()));
-        join_all(sent).await
-    };
-    let outcomes = tokio::select! {
-        biased;
-        outcomes = sent => Some(outcomes),
-        () = link.lost() => None,
-    };
-    match outcomes {
-        Some(outcomes) => piece.end(outcomes.into_iter().map(outcome)),
-        None => {
-            let lost = lapin::Error::from(std::io::Error::from(std::io::ErrorKind::ConnectionAborted));
-            piece.end(std::iter::repeat_with(|| Err(unknown(&lost))));
+/// Sends one event on its caller's task, which spares it two ways through another.
+async fn express(session: &Session, parcel: Parcel, deadline: Instant) -> Result<()> {
+    let link = &session.link;
+    let mut wake = deadline.min(Instant::now() + link.patience * 2);
+    let mut sent = pin!(dispatch(&session.channel, parcel, BasicPublishOptions::default()));
+    loop {
+        tokio::select! {
+            biased;
+            sent = &mut sent => return outcome(sent),
+            () = link.lost() => return Err(lost()),
+            () = sleep_until(wake) => {
+                if wake >= deadline {
+                    return Err(unanswered());
+                }
+                // Not confirmed for long, and the broker does not say that it takes nothing: it is hung.
+                if !session.is_blocked() {
+                    link.fail();
+                }
+                wake = deadline;
+            }
         }
     }
 }
 
+/// Sends events and tells their caller what became of each. A connection that is lost ends it at once.
+async fn send(link: &Link, channel: &Channel, parcels: Vec<Parcel>, end: End) {
+    let sent = parcels.into_iter().map(|parcel| dispatch(channel, parcel, BasicPublishOptions::default()));
+    tokio::select! {
+        biased;
+        outcomes = join_all(sent) => end.tell(outcomes.into_iter().map(outcome)),
+        () = link.lost() => end.tell(std::iter::repeat_with(|| Err(lost()))),
+    }
+}
+
 /// Publishes one message and waits until it is confirmed.
+async fn dispatch(
+    channel: &Channel,
+    parcel: Parcel,
+    options: BasicPublishOptions,
+) -> lapin::Result<Confirmation> {
+    let Parcel { exchange, route, properties, body } = parcel;
+    channel.basic_publish(exchange.into(), route.into(), options, &body, properties).await?.await
+}
+
+/// The same, for a message that may have to be published again.
 pub(crate) async fn publish(
     channel: &Channel,
     parcel: &Parcel,
     options: BasicPublishOptions,
 ) -> lapin::Result<Confirmation> {
-    let (exchange, route) = (parcel.exchange.as_str().into(), parcel.route.as_str().into());
-    channel.basic_publish(exchange, route, options, &parcel.body, parcel.properties.clone()).await?.await
+    dispatch(channel, parcel.clone(), options).await
+}
+
+/// The outcome of an event whose confirm was lost with its connection.
+fn lost() -> Error {
+    unknown(&std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into())
 }
 
 fn outcome(confirmed: lapin::Result<Confirmation>) -> Result<()> {
