@@ -289,17 +289,16 @@ impl SubscriptionBuilder {
         }
     }
 
-    /// A message may wait for others that are read with it, for their handlers' whole time, before its own is called.
+    /// A message waits for a handler to be free, and then for its own.
     fn check_settling(&self, can: &Capabilities, timeout: Option<Duration>) -> Result<()> {
         let Some(limit) = can.settle_within else { return Ok(()) };
         let Some(timeout) = timeout else {
             tracing::warn!(group = %self.group, ?limit, "nothing ends a handler before the server takes its message back");
             return Ok(());
         };
-        let turns = self.window().start().div_ceil(self.concurrency);
-        match timeout.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX)) > limit {
+        match timeout.saturating_mul(2) > limit {
             true => Err(can.lack(&format!(
-                "handler time-outs of {timeout:?}: a message waits for up to {turns} of them, and is taken back after {limit:?}"
+                "handler time-outs of {timeout:?}: with the handler before it, a message is taken back after {limit:?}"
             ))),
             false => Ok(()),
         }

@@ -35,8 +35,8 @@ pub struct Capabilities {
     pub encodes: bool,
     /// How long a message stays with a member that gives no sign of life; `None` when a lost member is noticed at once.
     pub lease: Option<Duration>,
-    /// How long a message may stay unsettled: then the server takes it back, however alive its member is. `None` without
-    /// a limit.
+    /// How long a message may stay unsettled: then the server takes it back, however alive its member is. Handlers
+    /// with time-outs over half of that are refused. `None` without a limit.
     pub settle_within: Option<Duration>,
 }
 
