@@ -17,8 +17,8 @@ workspace = true
 """
 
 AMQP = (
-    *("acks", "wait", "message", "error", "config", "connection", "topology", "lock", "post", "publisher", "mover"),
-    *("shared", "member", "desk", "waiting", "inbox", "reader", "settler", "join", "ask", "backlog", "dead_letters"),
+    *("acks", "wait", "message", "label", "error", "config", "connection", "topology", "lock", "post", "publisher", "mover"),
+    *("shared", "member", "desk", "waiting", "order", "inbox", "reader", "settler", "join", "ask", "backlog", "dead_letters"),
     *("plan", "agenda", "later", "pigeonhole", "keeper"),
 )
 

@@ -21,6 +21,7 @@ async fn main() -> Outcome {
     let mut arguments = std::env::args().skip(1);
     let url = arguments.next().unwrap_or("local:".to_owned());
     eventbus_redis::install(); // once, so that the bus knows redis://
+    eventbus_amqp::install(); // and amqp://
     let bus = EventBus::connect(&url).await?;
     if let Some(name) = arguments.next() {
         subscribe(&bus, name, io::stdout()).await?; // until the first process closes its end, or dies
@@ -87,9 +88,8 @@ async fn watch(bus: &EventBus, mut members: Members, mut lines: Lines) -> Outcom
             (*seen, handled) = (format!("{seen}{event_type} "), handled + 1); // once: later ones are repetitions
         }
         if handled == 100 && members.len() == 2 {
-            let mut killed = members.remove(name).ok_or("it is no member")?;
-            killed.kill()?; // SIGKILL
             let held = bus.backlog("ledger").await?.is_some_and(|ledger| ledger.in_flight > 0);
+            members.remove(name).ok_or("it is no member")?.kill()?; // SIGKILL
             println!("one of two processes killed, while it held messages: {held}");
         }
     }

@@ -40,6 +40,17 @@ impl Acks {
         }
     }
 
+    /// The tag of the message that comes next.
+    pub(crate) fn next(&self) -> u64 {
+        self.first + self.open.len() as u64
+    }
+
+    /// How many messages from this tag on are not finished.
+    pub(crate) fn open(&self, from: u64) -> usize {
+        let from = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        self.open.iter().skip(from).filter(|state| **state == State::Open).count()
+    }
+
     /// A message came that needs no acknowledgement.
     pub(crate) fn passed(&mut self, tag: u64) {
         self.came(tag);

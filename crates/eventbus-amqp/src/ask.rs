@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::connection::Link;
 use crate::error::transient;
 use crate::member::{Holding, Member};
+use crate::order;
 use crate::shared::Shared;
 
 /// How long an answer may take: who does not answer stands still, or is about to be found lost.
@@ -26,6 +27,7 @@ const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 /// Answers a question.
 pub(crate) async fn answer(member: Arc<Member>, question: Delivery) {
     let Some(reply_to) = question.properties.reply_to().clone() else { return };
+    order::sync(&member).await;
     let holding = member.holding();
     let Ok(body) = serde_json::to_vec(&holding) else { return };
     let mut properties = BasicProperties::default();

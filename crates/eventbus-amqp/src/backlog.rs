@@ -182,6 +182,21 @@ async fn queues(probe: &mut Probe, names: &Names) -> Result<Backlog> {
         backlog.waiting += count.ready;
     }
     // Last, and in the direction in which messages go.
-    backlog.queued = probe.ready(names.again()).await? + probe.ready(names.events()).await?;
+    let again = match probe.count(names.again()).await? {
+        Some(again) => again.ready,
+        None => return shards(probe, names, backlog).await,
+    };
+    backlog.queued = again + probe.ready(names.events()).await?;
+    Ok(backlog)
+}
+
+/// What lies in the shards of a group with order per key: what is kept first, because everything goes there.
+async fn shards(probe: &mut Probe, names: &Names, mut backlog: Backlog) -> Result<Backlog> {
+    for shard in 0.. {
+        let names = names.shard(shard);
+        let Some(kept) = probe.count(names.kept()).await? else { break };
+        backlog.held_keys += probe.ready(names.held()).await?;
+        backlog.queued += kept.ready + probe.ready(names.events()).await?;
+    }
     Ok(backlog)
 }

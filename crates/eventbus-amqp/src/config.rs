@@ -24,6 +24,9 @@ pub struct AmqpConfig {
     pub name: String,
     /// What the queues of durable groups are. Default [`Queues::Quorum`].
     pub queues: Queues,
+    /// Over how many shards a group with order per key spreads its keys, 1 to 64: as many of its members work at a time. A
+    /// group keeps the number that it was made with. Default 1.
+    pub shards: u16,
     /// How often each side shows that it lives, in whole seconds; a peer that is silent for twice as long is lost.
     /// Default 10 s.
     pub heartbeat: Duration,
@@ -66,7 +69,7 @@ pub enum Unrouted {
     Keep,
 }
 
-const OPTIONS: &str = "name, nodes (host:port, …), queues (quorum, classic), heartbeat, response_timeout, consumer_timeout, max_event_size, scheduled, unrouted (drop, keep), ca, cert, key";
+const OPTIONS: &str = "name, nodes (host:port, …), queues (quorum, classic), shards, heartbeat, response_timeout, consumer_timeout, max_event_size, scheduled, unrouted (drop, keep), ca, cert, key";
 
 impl AmqpConfig {
     /// The defaults, for the broker with this URL, which has no options in it.
@@ -76,6 +79,7 @@ impl AmqpConfig {
             nodes: Vec::new(),
             name: "bus".to_owned(),
             queues: Queues::Quorum,
+            shards: 1,
             heartbeat: Duration::from_secs(10),
             response_timeout: Duration::from_secs(5),
             consumer_timeout: Duration::from_secs(30 * 60),
@@ -110,6 +114,7 @@ impl AmqpConfig {
             "name" => self.name = value.to_owned(),
             "nodes" => self.nodes = value.split(',').map(str::to_owned).collect(),
             "queues" => self.queues = queues(value)?,
+            "shards" => self.shards = number(name, value)?,
             "heartbeat" => self.heartbeat = time(name, value)?,
             "response_timeout" => self.response_timeout = time(name, value)?,
             "consumer_timeout" => self.consumer_timeout = time(name, value)?,
@@ -139,6 +144,7 @@ impl AmqpConfig {
             (self.name.is_empty() || self.name.len() > 64, "name: must have 1 to 64 characters"),
             (!self.name.bytes().all(legal), "name: may only have letters, digits, '_', '-' and '.'"),
             (self.name.starts_with("amq."), "name: must not begin with amq., which is the broker's own"),
+            (!(1..=64).contains(&self.shards), "shards: must be from 1 to 64"),
             (!beats, "heartbeat: must be whole seconds, from 1s to 1h"),
             (self.response_timeout < Duration::from_millis(100), "response_timeout: must be at least 100ms"),
             (self.consumer_timeout.is_zero(), "consumer_timeout: must be above 0"),
@@ -171,6 +177,8 @@ macro_rules! setters {
 setters! {
     /// Sets what the queues of durable groups are.
     queues: Queues;
+    /// Sets over how many shards a group with order per key spreads its keys.
+    shards: u16;
     /// Sets how often each side shows that it lives.
     heartbeat: Duration;
     /// Sets how long an answer may take.
@@ -272,12 +280,14 @@ mod tests {
     fn a_url_sets_what_it_names_and_nothing_else() {
         let plain = AmqpConfig::parse("amqp://host:1/%2f").unwrap();
         assert_eq!(plain, AmqpConfig::new("amqp://host:1/%2f"));
-        let url = "amqp://host?heartbeat=2s&queues=classic&unrouted=keep&name=shop&nodes=b,[::1]:5673";
+        let url =
+            "amqp://host?heartbeat=2s&queues=classic&unrouted=keep&name=shop&shards=4&nodes=b,[::1]:5673";
         let expected = AmqpConfig::new("amqp://host")
             .name("shop")
             .nodes(["b", "[::1]:5673"])
             .heartbeat(Duration::from_secs(2))
             .queues(Queues::Classic)
+            .shards(4)
             .unrouted(Unrouted::Keep);
         assert_eq!(AmqpConfig::parse(url).unwrap(), expected);
     }
@@ -289,6 +299,8 @@ mod tests {
             ("max_event_size=0", "above 0"),
             ("max_event_size=x", "\"x\""),
             ("scheduled=60001", "60000"),
+            ("shards=0", "1 to 64"),
+            ("shards=x", "\"x\""),
             ("heartbeat=soon", "10s"),
             ("heartbeat=1500ms", "whole seconds"),
             ("queues=fast", "quorum, classic"),

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use url::Url;
 
 use crate::config::{AmqpConfig, at, invalid, without_secrets};
-use crate::error::{kind, late};
+use crate::error::{is_of_channel, kind, late};
 
 /// How long making a connection may take.
 const DIAL: Duration = Duration::from_secs(5);
@@ -27,6 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(25);
 /// How often a connection is looked at, beside its events.
 const LOOK: Duration = Duration::from_secs(1);
+/// How many channels a connection may have.
+const CHANNELS: usize = 2047;
 
 /// Makes connections to the broker that the URL leads to, or to another node of its cluster.
 pub(crate) struct Dialler {
@@ -272,7 +274,22 @@ impl Line {
 impl Link {
     /// Opens a channel.
     pub(crate) async fn channel(&self) -> lapin::Result<Channel> {
-        self.within(self.connection.create_channel()).await
+        for _ in 0..CHANNELS {
+            match self.within(self.connection.create_channel()).await {
+                // The library takes the error that ended an earlier channel of this number for one of the new channel,
+                // once it has given out all numbers: the next number may be a sound one.
+                Err(error) if is_of_channel(&error) => {}
+                Err(error) => {
+                    if matches!(error.kind(), lapin::ErrorKind::ChannelsLimitReached) {
+                        self.fail();
+                    }
+                    return Err(error);
+                }
+                Ok(channel) => return Ok(channel),
+            }
+        }
+        self.fail();
+        Err(late())
     }
 
     /// Waits for an answer, for as long as one may take. One that does not come ends the connection: it may be hung.

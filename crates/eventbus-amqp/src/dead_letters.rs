@@ -19,8 +19,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::backlog::names;
 use crate::error::{late, transient};
+use crate::label::{Kept, Label, Stage};
 use crate::lock::Lock;
-use crate::message::{Label, Message};
+use crate::message::{Message, Parcel};
 use crate::mover::{Moved, Mover};
 use crate::shared::{EPOCH, Shared};
 use crate::topology::Names;
@@ -137,17 +138,43 @@ impl AmqpDeadLetters {
 
     /// Stores a dead letter where it goes, then removes it here.
     async fn end(&self, names: &Names, lock: &Lock, (message, fate): (Message, Fate)) -> Result<()> {
-        if fate == Fate::Again {
-            let label = Label { attempt: 1, place: message.place.unwrap_or(0), ..Label::default() };
-            let parcel = message.original.labelled(names.again().as_str(), &label);
-            match Mover::new(&self.shared.publishing).publish(&[parcel]).await.pop() {
-                Some(Moved::Stored) => {}
+        let mover = Mover::new(&self.shared.publishing);
+        let mut parcels = onward(names, &message, fate).into_iter().peekable();
+        while let Some(parcel) = parcels.next() {
+            match mover.publish(&[parcel]).await.pop() {
+                Some(Moved::Stored) => break,
+                Some(Moved::Missing) if parcels.peek().is_some() => {}
                 Some(Moved::Unknown(error)) => return Err(transient("redriving", error)),
                 _ => return Err(Error::new(ErrorKind::NotSent, "redriving: the group's queue is not there")),
             }
         }
         let acked = lock.channel.basic_ack(message.tag, BasicAckOptions::default());
         lock.link.within(acked).await.map_err(|error| transient("removing a dead letter", error))
+    }
+}
+
+/// What goes on when a dead letter goes: itself, or word that it holds its key no longer. Where it goes, and where else if
+/// there is no such queue.
+fn onward(names: &Names, message: &Message, fate: Fate) -> Vec<Parcel> {
+    let (original, place) = (&message.original, message.place.unwrap_or(0));
+    let label = Label { attempt: 1, place, ..Label::default() };
+    match (original.kept(), fate) {
+        (Some(kept), Fate::Again) => {
+            let kept = Kept { stage: Stage::Waiting, turn: kept.turn + 1, ..kept };
+            vec![original.labelled(&kept.home, &Label { kept: Some(&kept), ..label })]
+        }
+        (Some(kept), Fate::Gone) if original.dead().is_some_and(|dead| dead.holds) => {
+            let kept = Kept { stage: Stage::Free, turn: kept.turn + 1, ..kept };
+            let word = original.labelled(&kept.home, &Label { kept: Some(&kept), ..label });
+            vec![Parcel { body: bytes::Bytes::new(), ..word }]
+        }
+        (None, Fate::Again) => {
+            let again = names.again().to_string();
+            // The broker moved it here by itself, perhaps from a group with order per key.
+            let kept = original.died_in().map(|queue| format!("{queue}/kept"));
+            [again].into_iter().chain(kept).map(|queue| original.labelled(&queue, &label)).collect()
+        }
+        (_, Fate::Gone) => Vec::new(),
     }
 }
 

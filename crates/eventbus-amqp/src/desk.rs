@@ -95,6 +95,21 @@ impl Desk {
         lock(&self.acks).passed(tag);
     }
 
+    /// Lets nobody acknowledge.
+    pub(crate) async fn pause(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.gate.lock().await
+    }
+
+    /// How many messages from this tag on are not finished.
+    pub(crate) fn open_from(&self, tag: u64) -> usize {
+        lock(&self.acks).open(tag)
+    }
+
+    /// The tag of the message that comes next.
+    pub(crate) fn next(&self) -> u64 {
+        lock(&self.acks).next()
+    }
+
     /// Lets nobody acknowledge, and waits until everything has come that the broker sends without that.
     ///
     /// A queue counts what is on its way to a consumer that is cancelled as lost with it. While nothing is acknowledged,

@@ -39,6 +39,11 @@ pub(crate) fn is_locked(error: &lapin::Error) -> bool {
     code(error) == Some(RESOURCE_LOCKED)
 }
 
+/// Whether an error ends a channel, and not its connection.
+pub(crate) fn is_of_channel(error: &lapin::Error) -> bool {
+    matches!(code(error), Some(ACCESS_REFUSED | NOT_FOUND | RESOURCE_LOCKED | PRECONDITION_FAILED))
+}
+
 /// An answer that took too long.
 pub(crate) fn late() -> lapin::Error {
     std::io::Error::from(std::io::ErrorKind::TimedOut).into()

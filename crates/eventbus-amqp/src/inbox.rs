@@ -9,12 +9,14 @@ use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{FuturesUnordered, SelectAll, StreamExt as _};
 use lapin::message::Delivery;
 use lapin::types::ShortString;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::ask;
 use crate::desk::{Deliveries, Desk, Settling};
 use crate::member::{Arrival, Member, State};
 use crate::message::Message;
+use crate::order;
 use crate::wait::SHORTEST;
 use crate::waiting::{Hop, Waits, give_back, send_on};
 
@@ -69,11 +71,16 @@ pub(crate) struct Inbox {
     narrow: Option<Instant>,
     jobs: FuturesUnordered<BoxFuture<'static, ()>>,
     touch: Instant,
+    /// Those who read, with order per key.
+    shards: Vec<JoinHandle<()>>,
 }
 
 impl Inbox {
     /// Reads on this desk; the streams are those of a member that has joined.
     pub(crate) fn new(member: Arc<Member>, desk: Arc<Desk>, joined: Vec<Deliveries<Source>>) -> Self {
+        let shards =
+            (0..member.shards.len()).map(|shard| tokio::spawn(order::run(Arc::clone(&member), shard)));
+        let shards = shards.collect();
         Self {
             member,
             desk,
@@ -83,6 +90,7 @@ impl Inbox {
             narrow: None,
             jobs: FuturesUnordered::new(),
             touch: Instant::now() + TOUCH,
+            shards,
         }
     }
 
@@ -100,7 +108,9 @@ impl Inbox {
     }
 
     async fn turn(&mut self) -> lapin::Result<()> {
-        if self.member.is_stopped() {
+        if !self.member.shards.is_empty() {
+            // What it has is read elsewhere.
+        } else if self.member.is_stopped() {
             self.empty().await?;
         } else {
             self.adjust().await?;
@@ -250,7 +260,7 @@ impl Inbox {
                 skipped.push(message.tag);
                 continue;
             }
-            let arrival = Arrival { desk: Arc::clone(&self.desk), place, message };
+            let arrival = Arrival { desk: Arc::clone(&self.desk), place, ticket: None, message };
             match comes_again {
                 true => {
                     state.came_again(place);
@@ -299,7 +309,11 @@ impl Inbox {
 
     /// The member's last act.
     async fn leave(mut self) {
-        if !self.desk.is_over() && self.empty().await.is_ok() {
+        if !self.shards.is_empty() {
+            futures::future::join_all(self.shards.drain(..)).await;
+            while self.jobs.next().await.is_some() {}
+            self.desk.close().await;
+        } else if !self.desk.is_over() && self.empty().await.is_ok() {
             self.desk.close().await;
         }
         crate::join::leave(&self.member).await;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use eventbus::transport::{Mode, SubscriptionSpec};
 use eventbus::{Error, ErrorKind, Result};
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueueDeleteOptions};
+use lapin::options::{
+    BasicAckOptions, BasicGetOptions, BasicNackOptions, ExchangeDeleteOptions, QueueDeleteOptions,
+};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, ExchangeKind};
 
@@ -78,8 +80,20 @@ async fn make(member: &Member, maker: &Maker<'_>) -> lapin::Result<()> {
     let dead = names.dead();
     maker.queue(dead.clone(), arguments_of(Role::Keep, life, None)).await?;
     let work = arguments_of(Role::Work, life, Some(dead.as_str()));
-    maker.queue(names.again(), work.clone()).await?;
+    for shard in 0..member.shards.len() {
+        let names = names.shard(shard);
+        maker.queue(names.kept(), arguments_of(Role::Keep, life, None)).await?;
+        maker.queue(names.held(), arguments_of(Role::Keep, life, None)).await?;
+        maker.queue(names.owner(), arguments_of(Role::Turns, life, None)).await?;
+        maker.queue(names.events(), work.clone()).await?;
+    }
+    if member.shards.is_empty() {
+        maker.queue(names.again(), work.clone()).await?;
+    }
     maker.queue(names.events(), work).await?;
+    if member.shards.len() > 1 {
+        maker.shards(names, member.shards.len()).await?;
+    }
     maker.queue(counted(member), arguments_of_count(member)).await?;
     Ok(())
 }
@@ -109,8 +123,11 @@ fn arguments_of_count(member: &Member) -> FieldTable {
 
 async fn bind(member: &Member, maker: &Maker<'_>, keys: &[String]) -> lapin::Result<()> {
     for key in keys {
-        let exchange = member.shared.bus.exchange();
-        maker.bind(member.names.events(), exchange, key.as_str().into()).await?;
+        let (exchange, key) = (member.shared.bus.exchange(), key.as_str().into());
+        match member.shards.len() {
+            0 | 1 => maker.bind(member.names.events(), exchange, key).await?,
+            _ => maker.feed(member.names.shards(), exchange, key).await?,
+        }
     }
     Ok(())
 }
@@ -132,6 +149,12 @@ async fn agree(member: &Member, lock: &Lock) -> Result<Made> {
         }
         return Ok(Made::Known);
     }
+    if let Some(known) = known.as_ref().and_then(|known| known.lines().next())
+        && what.lines().next() != Some(known)
+    {
+        let text = format!("the group {} has {known}, for good: forget it to change that", member.spec.group);
+        return Err(Error::new(ErrorKind::Conflict, text));
+    }
     let members = maker.look(names.members()).await.map_err(failed)?.consumer_count();
     if known.is_some() && members > 0 {
         let text = format!("the group {} runs with other event types", member.spec.group);
@@ -152,8 +175,12 @@ async fn agree(member: &Member, lock: &Lock) -> Result<Made> {
     let old =
         known.iter().flat_map(|known| known.lines().skip(1)).filter(|key| !keys.iter().any(|new| new == key));
     for key in old {
-        let exchange = member.shared.bus.exchange();
-        maker.unbind(names.events(), exchange, key.into()).await.map_err(failed)?;
+        let (exchange, key) = (member.shared.bus.exchange(), key.into());
+        let unbound = match member.shards.len() {
+            0 | 1 => maker.unbind(names.events(), exchange, key).await,
+            _ => maker.starve(names.shards(), exchange, key).await,
+        };
+        unbound.map_err(failed)?;
     }
     for record in &records {
         let acked = lock.channel.basic_ack(record.delivery_tag, BasicAckOptions::default());
@@ -164,7 +191,10 @@ async fn agree(member: &Member, lock: &Lock) -> Result<Made> {
 
 /// What the group is, as text: its kind, then its binding keys.
 fn describe(member: &Member) -> String {
-    let head = format!("order {:?}", member.spec.order);
+    let mut head = format!("order {:?}", member.spec.order);
+    if member.shards.len() > 1 {
+        head.push_str(&format!(" over {} shards", member.shards.len()));
+    }
     std::iter::once(head).chain(bindings(&member.spec)).collect::<Vec<_>>().join("\n")
 }
 
@@ -225,7 +255,9 @@ pub(crate) async fn leave(member: &Member) {
         if member.spec.mode == Mode::Broadcast {
             let channel = link.channel().await.map_err(|error| transient("leaving", error))?;
             let maker = Maker { link: &link, channel: &channel };
-            remove(&maker, &member.names).await.map_err(|error| transient("leaving", error))?;
+            remove(&maker, &member.names, member.shards.len())
+                .await
+                .map_err(|error| transient("leaving", error))?;
             let _ = link.within(channel.close(200, "done".into())).await;
             return Ok(());
         }
@@ -233,7 +265,9 @@ pub(crate) async fn leave(member: &Member) {
         let lock = Lock::take(&link, member.names.lock()).await?;
         let counted = lock.maker().look(member.names.members()).await;
         if counted.is_ok_and(|counted| counted.consumer_count() == 0) {
-            remove(&lock.maker(), &member.names).await.map_err(|error| transient("leaving", error))?;
+            remove(&lock.maker(), &member.names, member.shards.len())
+                .await
+                .map_err(|error| transient("leaving", error))?;
         }
         lock.release().await;
         Ok::<_, Error>(())
@@ -246,12 +280,18 @@ pub(crate) async fn leave(member: &Member) {
     }
 }
 
-/// Removes the queues of a group; those that are not there too.
-pub(crate) async fn remove(maker: &Maker<'_>, names: &Names) -> lapin::Result<()> {
+/// Removes the queues of a group with this many shards; those that are not there too.
+pub(crate) async fn remove(maker: &Maker<'_>, names: &Names, shards: usize) -> lapin::Result<()> {
     let waits = wait::times().map(|time| names.wait(time));
     let queues = [names.events(), names.again(), names.what(), names.dead(), names.members()];
+    let of_shard = |names: Names| [names.events(), names.kept(), names.held(), names.owner()];
+    let sharded = (0..shards).flat_map(|shard| of_shard(names.shard(shard)));
+    for exchange in [names.shards(), names.unsharded()].into_iter().filter(|_| shards > 1) {
+        maker.link.within(maker.channel.exchange_delete(exchange, ExchangeDeleteOptions::default())).await?;
+    }
     let deleted = queues
         .into_iter()
+        .chain(sharded)
         .chain(waits)
         .map(|queue| maker.channel.queue_delete(queue, QueueDeleteOptions::default()));
     let deleted = maker.link.within(async { Ok(futures::future::join_all(deleted).await) }).await?;

@@ -40,11 +40,15 @@
 //! | prefetch | `basic.qos` | as much as the subscription has room for; a consumer is added when that grows |
 //! | crash | the queue's `x-delivery-count` | what a lost member had comes again at once, and counts as an attempt |
 //! | ack | `basic.ack` | the finished beginning at once, others one by one; never past one that is not finished |
-//! | retry | `…/wait/1024ms`, `4096ms`, … | queues with a time to live, which dead-letter into `…/again`; a delay is made up of them, and the last second is waited by a member, unacknowledged |
+//! | retry | `…/wait/1024ms`, `4096ms`, … | without order: queues with a time to live, which dead-letter into `…/again`; a delay is made up of them, and the last second is waited by a member, unacknowledged |
 //! | return | `…/again` | published there, then acknowledged here; not counted as an attempt |
 //! | attempt, history | headers `eventbus-attempt`, `eventbus-history` | written by the bus on what comes again |
+//! | shard | `…`, `…/1`, `…/2`, … and what is below each | with order per key: a headers exchange `…/shards` gives each its part of the keys |
+//! | owner | `…/owner`, a queue with a single active consumer | the first in the line of members is given a note, and reads the shard until its channel ends |
+//! | held key, parked | `…/kept` | what may not be handed out now, with order per key: retries, and what waits behind them; unacknowledged with the owner, which keeps the tag alone |
+//! | | `…/held` | a record for each dead letter that holds its key |
 //! | dead letter | `…/dead`, a queue | published there with confirm, then acknowledged here; named by the header `eventbus-dead` |
-//! | redrive | `…/again` | published there with attempt 1, then removed from `…/dead` |
+//! | redrive | `…/again`, `…/kept` | published there with attempt 1, then removed from `…/dead` |
 //! | purge | | removed from `…/dead` |
 //! | crash fence | `x-delivery-limit` 100 | beyond what the bus itself allows; then the broker moves the message to `…/dead` |
 //! | broadcast | a group `mail#…` for each member | goes with its member |
@@ -66,6 +70,7 @@
 //! | `name` | `bus` | the name of the bus: others in the same vhost share nothing with it |
 //! | `nodes` | none | other nodes of its cluster, `host` or `host:port` with commas between: tried in turn when one cannot be reached |
 //! | `queues` | `quorum` | what the queues of durable groups are: `quorum`, `classic` |
+//! | `shards` | 1 | over how many shards a group with order per key spreads its keys, 1 to 64; a group keeps the number it was made with |
 //! | `heartbeat` | 10s | how often each side shows that it lives; a peer silent for twice as long is lost |
 //! | `response_timeout` | 5s | how long an answer may take before the connection counts as lost |
 //! | `consumer_timeout` | 30m | the broker's setting of that name: what is unacknowledged for longer is taken back, so a handler that may take so long is refused |
@@ -82,7 +87,7 @@
 //!   broker that takes nothing (memory or disk alarm) shows in the health of the bus; what could not be sent says `NotSent`
 //!   at its deadline.
 //! - **An event that no group wants is no error**: it is gone, unless `unrouted=keep`.
-//! - **Order per key and a start in the past are refused**, with `Unsupported`.
+//! - **A start in the past is refused**, with `Unsupported`.
 //! - **Scheduled events** wait at most 365 days, and are published by one of the processes that have an open subscription or
 //!   have scheduled or cancelled something; when it goes, another one takes over. While none of them runs, events wait, and
 //!   then come at once. Times are those of the processes' own clocks: by as much as they differ, an event is early or late.
@@ -94,6 +99,13 @@
 //!   from the broker a second before their time, some hundreds in a second. Every quarter of an hour an event moves to the end
 //!   of its queue, so that the broker can cut its log.
 //! - Messages in `bus/#later` that are nothing of the bus's are put aside, in `bus/#later/foreign`, and health tells of them.
+//! - **Order per key** is that in which one publisher's events were confirmed, or published on one connection. One member
+//!   owns a shard; it is given up when the member leaves, and lost when the broker ends its connection: after two heartbeats
+//!   without a sign of life. The next owner reads what is kept to its end before it hands anything out. More members at work
+//!   need more `shards`: each member has as many as there are for it, within a second or two of joining.
+//! - **A retry with order per key** is timed by its owner; only the next owner reads the time of day, and then no delay is
+//!   longer than it was. What is kept costs the owner a hundred bytes or two each, and the broker all of it.
+//! - **Whether a group keeps order is said for good**: it is forgotten, or joined as it was made.
 //! - **Retries** wait up to 365 days, by nobody's time of day. A member sends a message on from one
 //!   wait to the next: while no member runs, what is left of a delay stands still between two of them.
 //! - **A new group takes a second to start**: a broker that is killed within a second of making a quorum queue forgets it.
@@ -109,8 +121,10 @@
 //! # Connections
 //!
 //! A bus has two: one for reading and acknowledging, and one for publishing, which the broker may block. Every subscription
-//! has a channel on each; whoever stands by to keep scheduled events has a third for that, on
-//! which they are read and published: a process that lost it can publish none of them any more.
+//! has a channel on each. Where it has groups with order per key there is a third, on which these read, acknowledge and move
+//! messages: what a member says that the broker takes for lost must not be heard. While the broker blocks it, these groups
+//! stand still. Whoever stands by to keep scheduled events has one more, on which they are read and published: a process that
+//! lost it can publish none of them any more.
 //!
 //! # The rights of its user
 //!
@@ -132,6 +146,7 @@
 //! | `content_type` | `application/json` |
 //! | `delivery_mode` | 2, persistent |
 //! | headers `key`, `livemode` | its key, where it has one; whether it is about real money |
+//! | header `shard` | which of 64 parts of all keys it belongs to, as text: FNV-1a (64 bits) of the key, or of the id, modulo 64; without it, the first shard of a group gets it |
 //! | headers `traceparent`, `tracestate` | its trace, where it has one |
 //!
 //! A message whose body is no event's JSON form is one all the same when it has a `message_id`: its source and type are then
@@ -151,11 +166,13 @@ mod error;
 mod inbox;
 mod join;
 mod keeper;
+mod label;
 mod later;
 mod lock;
 mod member;
 mod message;
 mod mover;
+mod order;
 mod pigeonhole;
 mod plan;
 mod post;

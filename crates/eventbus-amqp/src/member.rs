@@ -6,15 +6,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use eventbus::transport::{Body, History, Mode, Received, SubscriptionSpec, Token};
+use eventbus::transport::{Body, History, Mode, Order, Received, SubscriptionSpec, Token};
 use eventbus::{Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::desk::Desk;
-use crate::message::{Label, Message, Original, Parcel};
+use crate::label::Label;
+use crate::message::{Message, Original, Parcel};
 use crate::mover::Mover;
+use crate::order::{self, Shelf, Ticket};
 use crate::shared::Shared;
 use crate::topology::{Life, Names};
 use crate::waiting::Waits;
@@ -34,12 +36,26 @@ pub(crate) struct Flight {
     pub(crate) original: Original,
     /// Whether a settlement is under way.
     pub(crate) settling: bool,
+    /// Whether it is counted as kept already.
+    pub(crate) kept: bool,
+    /// Where it belongs, with order per key.
+    pub(crate) ticket: Option<Ticket>,
+}
+
+impl Flight {
+    /// The message as it was when it came.
+    pub(crate) fn back(self, largest: usize) -> Arrival {
+        let Self { desk, tag, attempt, place, history, original, ticket, .. } = self;
+        Arrival { desk, place, ticket, message: Message::back(original, (tag, attempt, history), largest) }
+    }
 }
 
 /// A message for the engine, with where it came from.
 pub(crate) struct Arrival {
     pub(crate) desk: Arc<Desk>,
     pub(crate) place: i64,
+    /// Where it belongs, with order per key.
+    pub(crate) ticket: Option<Ticket>,
     pub(crate) message: Message,
 }
 
@@ -49,7 +65,8 @@ impl Arrival {
         let Message { attempt, written, history, .. } = &self.message;
         // What nobody was handed was lost with nobody.
         let attempt = if remaining.is_zero() { *attempt } else { *written };
-        let label = Label { attempt, place: self.place, history: history.as_deref(), remaining, dead: None };
+        let label =
+            Label { attempt, place: self.place, history: history.as_deref(), remaining, ..Label::default() };
         self.message.original.labelled(queue, &label)
     }
 }
@@ -77,6 +94,10 @@ pub(crate) struct State {
     pub(crate) moves: u64,
     /// Everything that was read when the member was told to stop has gone back.
     pub(crate) emptied: bool,
+    /// What it holds of each shard, with order per key.
+    pub(crate) shelves: Vec<Shelf>,
+    /// Which shard comes first this time.
+    pub(crate) turns: usize,
 }
 
 impl State {
@@ -173,6 +194,8 @@ pub(crate) struct Member {
     pub(crate) bell: Notify,
     /// Rings when there is something to do for whoever reads the queues.
     pub(crate) work: Notify,
+    /// The same for whoever reads a shard, with order per key.
+    pub(crate) shards: Vec<Notify>,
 }
 
 /// What a member says of itself.
@@ -198,6 +221,13 @@ impl Member {
         life: Life,
         spec: &SubscriptionSpec,
     ) -> Self {
+        let shards = match (spec.order, spec.mode) {
+            (Order::None, _) => 0,
+            // An instance of a broadcast is one member.
+            (Order::PerKey, Mode::Broadcast) => 1,
+            (Order::PerKey, Mode::Shared) => shared.config.shards,
+        };
+        let state = State { shelves: (0..shards).map(|_| Shelf::default()).collect(), ..State::default() };
         Self {
             mover: Mover::new(&shared.publishing),
             shared: Arc::clone(shared),
@@ -208,12 +238,13 @@ impl Member {
             waits: Waits::default(),
             flow: tokio::sync::RwLock::default(),
             empty: Notify::new(),
-            state: Mutex::default(),
+            state: Mutex::new(state),
             stopped: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             fault: Mutex::default(),
             bell: Notify::new(),
             work: Notify::new(),
+            shards: (0..shards).map(|_| Notify::new()).collect(),
         }
     }
 
@@ -233,8 +264,7 @@ impl Member {
 
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::SeqCst);
-        self.work.notify_one();
-        self.bell.notify_one();
+        self.wake();
     }
 
     /// Whether this member has left its group: what it held is somebody else's.
@@ -250,8 +280,38 @@ impl Member {
     /// Something is wrong: the membership is over, and the engine makes another one.
     pub(crate) fn fail(&self, kind: ErrorKind, why: impl Into<String>) {
         lock(&self.fault).get_or_insert_with(|| (kind, why.into()));
+        self.wake();
+    }
+
+    fn wake(&self) {
         self.bell.notify_one();
         self.work.notify_one();
+        self.shards.iter().for_each(Notify::notify_one);
+    }
+
+    /// Returns when the member is to read no more.
+    pub(crate) async fn ended(&self, shard: usize) {
+        while !self.is_stopped() && !self.has_failed() {
+            self.shards[shard].notified().await;
+        }
+    }
+
+    /// Whether the engine has messages of a shard.
+    pub(crate) fn has_flights(&self, shard: usize) -> bool {
+        let of_shard =
+            |flight: &Flight| flight.ticket.as_ref().is_some_and(|ticket| ticket.tenure.shard == shard);
+        self.state().flights.values().any(of_shard)
+    }
+
+    /// What was read of a shard has gone back.
+    pub(crate) fn emptied(&self, shard: usize) {
+        let mut state = self.state();
+        state.shelves[shard].emptied = true;
+        if state.shelves.iter().all(|shelf| shelf.emptied) {
+            state.emptied = true;
+            self.empty.notify_waiters();
+            self.bell.notify_one();
+        }
     }
 
     pub(crate) fn has_failed(&self) -> bool {
@@ -269,11 +329,20 @@ impl Member {
 
     /// Hands a message to the engine.
     pub(crate) fn take(&self, state: &mut State, arrival: Arrival) -> Received {
-        let Arrival { desk, place, message } = arrival;
+        let Arrival { desk, place, ticket, message } = arrival;
         let Message { original, tag, attempt, history, body, .. } = message;
         let token = self.shared.token();
-        let flight =
-            Flight { desk, tag, attempt, place, history: history.clone(), original, settling: false };
+        let flight = Flight {
+            desk,
+            tag,
+            attempt,
+            place,
+            history: history.clone(),
+            original,
+            settling: false,
+            kept: false,
+            ticket,
+        };
         state.flights.insert(token, flight);
         Received { token: Token(token), attempt, lost: 0, body, history }
     }
@@ -289,13 +358,14 @@ impl Member {
 
     pub(crate) fn holding(&self) -> Holding {
         let mut state = self.state();
+        let [queued, waiting, parked, held_keys] = order::counts(&state);
         Holding {
             instance: (self.spec.mode == Mode::Broadcast).then(|| self.name.clone()),
-            queued: (state.again.len() + state.events.len()) as u64,
-            in_flight: state.flights.len() as u64,
-            waiting: (state.hopping + state.soon.len()) as u64,
-            parked: 0,
-            held_keys: 0,
+            queued: (state.again.len() + state.events.len()) as u64 + queued,
+            in_flight: state.flights.values().filter(|flight| !flight.kept).count() as u64,
+            waiting: (state.hopping + state.soon.len()) as u64 + waiting,
+            parked,
+            held_keys,
             between: state.between(),
             moves: state.moves,
         }

@@ -4,46 +4,22 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventbus::transport::{Body, Failure, History, Reason, Undecodable};
+use eventbus::transport::{Body, History, Undecodable};
 use eventbus::{AnyEvent, Envelope, Error, ErrorKind, EventId, Result, Timestamp, TraceContext};
 use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use serde::{Deserialize, Serialize};
+
+use crate::label::{ATTEMPT, HISTORY, PLACE, REMAINING, ROUTE, read_history};
 
 /// The time of the event in ms; the property `timestamp` has seconds only.
 const TIME: &str = "timestamp_in_ms";
 const KEY: &str = "key";
+/// Which part of all keys it belongs to.
+pub(crate) const SHARD: &str = "shard";
 const LIVEMODE: &str = "livemode";
 const TRACE_PARENT: &str = "traceparent";
 const TRACE_STATE: &str = "tracestate";
-
-/// Headers of messages that come again begin like this; others' tools may show them, and change none.
-const OWN: &str = "eventbus-";
-const ATTEMPT: &str = "eventbus-attempt";
-const HISTORY: &str = "eventbus-history";
-/// Where the message belongs among those of its queue.
-const PLACE: &str = "eventbus-place";
-/// How long it has still to wait, in ms.
-const REMAINING: &str = "eventbus-remaining";
-/// The routing key it was published with.
-const ROUTE: &str = "eventbus-route";
-/// The number of a dead letter.
-const DEAD: &str = "eventbus-dead";
-const REASON: &str = "eventbus-reason";
-const HOLDS: &str = "eventbus-holds";
-
-/// What the broker itself adds: what it is told of moves that are over.
-const BROKERS: [&str; 8] = [
-    "x-death",
-    "x-first-death-exchange",
-    "x-first-death-queue",
-    "x-first-death-reason",
-    "x-last-death-exchange",
-    "x-last-death-queue",
-    "x-last-death-reason",
-    "x-delivery-count",
-];
 
 /// An event on its way to the broker.
 #[derive(Debug, Clone)]
@@ -93,6 +69,17 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    /// A message that was handed out and comes back.
+    pub(crate) fn back(
+        original: Original,
+        (tag, attempt, history): (u64, u32, Option<Box<History>>),
+        largest: usize,
+    ) -> Self {
+        let body = read_body(&original.properties, &original.route, &original.body, largest);
+        let (written, place, remaining) = (attempt, None, Duration::ZERO);
+        Self { original, tag, attempt, written, place, remaining, history, body }
+    }
+
     /// Reads what a consumer was given.
     pub(crate) fn read(delivery: Delivery, largest: usize) -> Self {
         let Delivery { delivery_tag, routing_key, redelivered, properties, data, .. } = delivery;
@@ -118,115 +105,23 @@ impl Message {
     }
 }
 
-/// What is written on a message that is moved within a group.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Label<'a> {
-    pub(crate) attempt: u32,
-    pub(crate) place: i64,
-    pub(crate) history: Option<&'a History>,
-    pub(crate) remaining: Duration,
-    pub(crate) dead: Option<Dead>,
-}
+pub(crate) const PERSISTENT: u8 = 2;
 
-/// What is written on a dead letter.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Dead {
-    pub(crate) id: u64,
-    pub(crate) reason: Reason,
-    pub(crate) holds: bool,
-}
+/// In how many parts all keys fall; a shard of a group has some of them.
+pub(crate) const PARTS: u64 = 64;
 
 impl Original {
     /// How many bytes of it are kept, nearly.
     pub(crate) fn size(&self) -> usize {
         self.body.len() + 1024
     }
-
-    /// Its headers, as its publisher wrote them.
-    pub(crate) fn headers(&self) -> FieldTable {
-        let mut headers = FieldTable::default();
-        if let Some(known) = self.properties.headers() {
-            let kept = known.inner().iter().filter(|(name, _)| !is_ours(name.as_str()));
-            for (name, value) in kept {
-                headers.insert(name.clone(), value.clone());
-            }
-        }
-        headers
-    }
-
-    /// The message as its publisher wrote it, but for these headers.
-    pub(crate) fn with_headers(&self, exchange: &str, route: &str, headers: FieldTable) -> Parcel {
-        // A time to live of the publisher's was for the way to the group.
-        let properties = without_expiration(&self.properties).with_headers(headers);
-        let properties = properties.with_delivery_mode(PERSISTENT);
-        let (exchange, route) = (exchange.to_owned(), route.to_owned());
-        Parcel { exchange, route, properties, body: self.body.clone() }
-    }
-
-    /// The message with a label, for a queue.
-    pub(crate) fn labelled(&self, queue: &str, label: &Label<'_>) -> Parcel {
-        let mut headers = self.headers();
-        let mut set = |name: &str, value: AMQPValue| {
-            headers.insert(name.into(), value);
-        };
-        set(ATTEMPT, AMQPValue::LongLongInt(i64::from(label.attempt)));
-        set(PLACE, AMQPValue::LongLongInt(label.place));
-        set(ROUTE, text(&self.route));
-        if let Some(history) = label.history {
-            set(HISTORY, text(&write_history(history)));
-        }
-        if !label.remaining.is_zero() {
-            set(REMAINING, {
-                // Up, so that nothing is early.
-                let millis = label.remaining.as_nanos().div_ceil(1_000_000);
-                AMQPValue::LongLongInt(i64::try_from(millis).unwrap_or(i64::MAX))
-            });
-        }
-        if let Some(dead) = label.dead {
-            set(DEAD, AMQPValue::LongLongInt(i64::try_from(dead.id).unwrap_or(i64::MAX)));
-            set(REASON, text(dead.reason.as_str()));
-            set(HOLDS, AMQPValue::Boolean(dead.holds));
-        }
-        self.with_headers("", queue, headers)
-    }
-
-    /// What is written on it as a dead letter.
-    pub(crate) fn dead(&self) -> Option<Dead> {
-        let headers = Headers(self.properties.headers().as_ref());
-        let id = u64::try_from(headers.number(DEAD)?).ok()?;
-        let reason = headers.text(REASON).map_or(Reason::Transient, reason);
-        Some(Dead { id, reason, holds: headers.flag(HOLDS).unwrap_or(false) })
-    }
-
-    /// When the broker moved it here by itself, in seconds.
-    pub(crate) fn died(&self) -> Option<u64> {
-        let headers = self.properties.headers().as_ref()?.inner();
-        let Some(AMQPValue::FieldArray(deaths)) = headers.get("x-death") else { return None };
-        let Some(AMQPValue::FieldTable(death)) = deaths.as_slice().first() else { return None };
-        match death.inner().get("time") {
-            Some(AMQPValue::Timestamp(time)) => Some(*time),
-            _ => None,
-        }
-    }
 }
 
-pub(crate) const PERSISTENT: u8 = 2;
-
-fn is_ours(name: &str) -> bool {
-    name.starts_with(OWN) || BROKERS.contains(&name)
-}
-
-fn without_expiration(properties: &BasicProperties) -> BasicProperties {
-    let mut kept = BasicProperties::default();
-    macro_rules! keep {
-        ($($get:ident $set:ident),*) => {
-            $(if let Some(value) = properties.$get() { kept = kept.$set(value.clone()); })*
-        };
-    }
-    keep!(content_type with_content_type, content_encoding with_content_encoding, priority with_priority,
-        correlation_id with_correlation_id, reply_to with_reply_to, message_id with_message_id,
-        timestamp with_timestamp, kind with_type, app_id with_app_id);
-    kept
+/// FNV-1a, so that every process and every version agrees.
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// The properties of an event: what any client of any language reads.
@@ -238,6 +133,9 @@ fn properties(envelope: &Envelope) -> BasicProperties {
     let millis = envelope.time.as_millis();
     set(TIME, AMQPValue::LongLongInt(millis));
     set(LIVEMODE, AMQPValue::Boolean(envelope.livemode));
+    // What has no key needs no order, and takes turns.
+    let part = envelope.key.as_ref().map_or(envelope.id.as_str(), |key| key.as_str());
+    set(SHARD, text(&(hash(part.as_bytes()) % PARTS).to_string()));
     if let Some(key) = &envelope.key {
         set(KEY, text(key.as_str()));
     }
@@ -343,7 +241,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    fn flag(&self, name: &str) -> Option<bool> {
+    pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         match self.value(name)? {
             AMQPValue::Boolean(flag) => Some(*flag),
             _ => None,
@@ -353,56 +251,4 @@ impl<'a> Headers<'a> {
 
 pub(crate) fn text(text: &str) -> AMQPValue {
     AMQPValue::LongString(text.into())
-}
-
-/// A history as it is written on a message.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    count: u32,
-    failures: Vec<KeptFailure>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct KeptFailure {
-    reason: String,
-    message: String,
-    time: i64,
-    attempt: u32,
-}
-
-fn write_history(history: &History) -> String {
-    let failures = history.first.iter().chain(&history.latest).map(|failure| KeptFailure {
-        reason: failure.reason.as_str().to_owned(),
-        message: failure.message.clone(),
-        time: failure.time.as_millis(),
-        attempt: failure.attempt,
-    });
-    let kept = Kept { count: history.count, failures: failures.collect() };
-    serde_json::to_string(&kept).unwrap_or_default()
-}
-
-/// Reads a history; one that cannot be read is none, because the message matters more.
-fn read_history(text: &[u8]) -> Option<Box<History>> {
-    let kept: Kept = serde_json::from_slice(text).ok()?;
-    let mut failures = kept.failures.into_iter().map(|failure| Failure {
-        reason: reason(&failure.reason),
-        message: failure.message,
-        time: Timestamp::from_millis(failure.time),
-        attempt: failure.attempt,
-    });
-    let first = failures.next();
-    Some(Box::new(History { first, latest: failures.collect(), count: kept.count }))
-}
-
-fn reason(name: &str) -> Reason {
-    const ALL: [Reason; 7] = [
-        Reason::Transient,
-        Reason::Permanent,
-        Reason::TimedOut,
-        Reason::Panicked,
-        Reason::Undecodable,
-        Reason::Crashed,
-        Reason::Unhandled,
-    ];
-    ALL.into_iter().find(|reason| reason.as_str() == name).unwrap_or(Reason::Transient)
 }

@@ -19,7 +19,8 @@ const MOST: usize = 1024;
 
 /// Publishes to queues, one batch at a time.
 pub(crate) struct Mover {
-    line: Arc<Line>,
+    /// Where a channel is opened when there is none; without it, there is one or never again.
+    line: Option<Arc<Line>>,
     channel: Mutex<Option<(Arc<Link>, Channel)>>,
 }
 
@@ -44,7 +45,13 @@ impl Moved {
 
 impl Mover {
     pub(crate) fn new(line: &Arc<Line>) -> Self {
-        Self { line: Arc::clone(line), channel: Mutex::new(None) }
+        Self { line: Some(Arc::clone(line)), channel: Mutex::new(None) }
+    }
+
+    /// Publishes on a channel that is there, and on no other after its end.
+    pub(crate) async fn on(link: &Arc<Link>, channel: &Channel) -> lapin::Result<Self> {
+        link.within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+        Ok(Self { line: None, channel: Mutex::new(Some((Arc::clone(link), channel.clone()))) })
     }
 
     /// Publishes messages to queues and tells what became of each, in order.
@@ -53,7 +60,7 @@ impl Mover {
         let mut current = self.channel.lock().await;
         for batch in parcels.chunks(MOST) {
             // A blocked connection lets no message out and no answer in; the deadline of an answer ends this.
-            let link_and_channel = match open(&self.line, &mut current).await {
+            let link_and_channel = match open(self.line.as_deref(), &mut current).await {
                 Ok(open) => open,
                 Err(error) => {
                     moved.extend(batch.iter().map(|_| Moved::Unknown(error.clone())));
@@ -67,7 +74,7 @@ impl Mover {
 }
 
 async fn open(
-    line: &Line,
+    line: Option<&Line>,
     current: &mut Option<(Arc<Link>, Channel)>,
 ) -> lapin::Result<(Arc<Link>, Channel)> {
     if let Some((link, channel)) = current.as_ref()
@@ -77,6 +84,9 @@ async fn open(
         return Ok((Arc::clone(link), channel.clone()));
     }
     *current = None;
+    let Some(line) = line else {
+        return Err(std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into());
+    };
     let link = line.reach().await?;
     let channel = link.channel().await?;
     link.within(channel.confirm_select(ConfirmSelectOptions::default())).await?;

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
 use crate::member::Member;
+use crate::order;
 
 /// Receives; when it is dropped, the member leaves its group.
 pub(crate) struct AmqpReader {
@@ -36,7 +37,11 @@ impl Reader for AmqpReader {
                 let mut state = member.state();
                 state.credit = credit.get() as usize;
                 let is_over = state.emptied;
-                let (next, kept_back) = state.next(credit.get() as usize);
+                let most = credit.get() as usize;
+                let (next, kept_back) = match member.shards.is_empty() {
+                    true => state.next(most),
+                    false => (order::next(member, &mut state, most), None),
+                };
                 if is_over && next.is_empty() {
                     return Ok(Vec::new().into());
                 }

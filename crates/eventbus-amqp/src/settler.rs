@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use eventbus::ErrorKind;
-use eventbus::transport::{Failure, History, Settled, Settlement, Settler, Token};
+use eventbus::transport::{Failure, Settled, Settlement, Settler, Token};
 
 use crate::desk::Desk;
+use crate::label::{Dead, Label, add};
 use crate::member::{Flight, Member};
-use crate::message::{Dead, Label, Parcel};
+use crate::message::Parcel;
 use crate::mover::Moved;
+use crate::order;
 use crate::waiting::Waits;
 
 /// For how long a member that stops is waited for until it does not read any more.
@@ -73,7 +75,8 @@ impl AmqpSettler {
         let (time, remaining) = Waits::next(&self.0, delay).unwrap_or((0, delay));
         let queue = if time == 0 { self.0.names.again() } else { self.0.names.wait(time) };
         let attempt = flight.attempt.saturating_add(1);
-        let label = Label { attempt, place: flight.place, history: Some(&history), remaining, dead: None };
+        let label =
+            Label { attempt, place: flight.place, history: Some(&history), remaining, ..Label::default() };
         (flight.original.labelled(queue.as_str(), &label), time)
     }
 
@@ -152,17 +155,19 @@ impl AmqpSettler {
     }
 }
 
-pub(crate) fn add(history: Option<&History>, failure: &Failure) -> History {
-    let mut history = history.cloned().unwrap_or_default();
-    history.push(failure.clone());
-    history
-}
-
 #[async_trait]
 impl Settler for AmqpSettler {
     async fn settle(&self, settlements: &[(Token, Settlement)]) -> Vec<Settled> {
         let mut settled = vec![Settled::Lost; settlements.len()];
         if self.0.is_gone() {
+            return settled;
+        }
+        if !self.0.shards.is_empty() {
+            let (member, settlements) = (Arc::clone(&self.0), settlements.to_vec());
+            let settling = tokio::spawn(async move { order::settle(&member, &settlements).await });
+            for (at, this) in settling.await.unwrap_or_default() {
+                settled[at] = this;
+            }
             return settled;
         }
         let works = self.sort(settlements);

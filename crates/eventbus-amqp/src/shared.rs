@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     /// For reading, acknowledging and looking.
     pub(crate) consuming: Arc<Line>,
     pub(crate) publishing: Arc<Line>,
+    /// For everything that groups with order per key do: when the broker ends it, nothing is heard of them any more.
+    pub(crate) ordering: Arc<Line>,
     /// For scheduled events, read and published on one channel: who is not let read any more publishes none either.
     pub(crate) keeping: Arc<Line>,
     pub(crate) publisher: Arc<Publisher>,
@@ -62,6 +64,7 @@ impl Shared {
             consuming: Line::new(&dialler, "consuming"),
             publishing: Line::new(&dialler, "publishing"),
             keeping: Line::new(&dialler, "keeping"),
+            ordering: Line::new(&dialler, "ordering"),
             publisher: Arc::new(Publisher::new(bus.clone(), config.unrouted)),
             later: Later::default(),
             doors: tokio::sync::Mutex::default(),

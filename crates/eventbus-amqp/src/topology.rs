@@ -5,12 +5,15 @@
 use eventbus::Filter;
 use eventbus::transport::SubscriptionSpec;
 use lapin::Channel;
-use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::options::{
+    ExchangeBindOptions, ExchangeDeclareOptions, ExchangeUnbindOptions, QueueBindOptions, QueueDeclareOptions,
+};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{ExchangeKind, Queue};
 
 use crate::config::{Queues, Unrouted};
 use crate::connection::Link;
+use crate::message::{PARTS, SHARD};
 
 /// After this many members lost with a message, the broker itself takes it for what they died of: the engine's own fence
 /// comes long before.
@@ -64,6 +67,24 @@ pub(crate) struct Names {
 }
 
 impl Names {
+    /// The headers exchange that gives each shard its part of the keys, where there are several.
+    pub(crate) fn shards(&self) -> ShortString {
+        self.part("shards")
+    }
+
+    /// Where that sends what says nothing of its part, as other programs' messages.
+    pub(crate) fn unsharded(&self) -> ShortString {
+        self.part("unsharded")
+    }
+
+    /// The names of a shard of the group.
+    pub(crate) fn shard(&self, number: usize) -> Self {
+        match number {
+            0 => self.clone(),
+            _ => Self { base: format!("{}/{number}", self.base) },
+        }
+    }
+
     fn part(&self, part: &str) -> ShortString {
         format!("{}/{part}", self.base).into()
     }
@@ -81,6 +102,21 @@ impl Names {
     /// Messages that wait for a retry; they leave for `again` after this many ms.
     pub(crate) fn wait(&self, millis: u64) -> ShortString {
         self.part(&format!("wait/{millis}ms"))
+    }
+
+    /// With order per key, messages that may not be handed out now: retries, and what waits behind them.
+    pub(crate) fn kept(&self) -> ShortString {
+        self.part("kept")
+    }
+
+    /// With order per key, what says which keys are held by dead letters.
+    pub(crate) fn held(&self) -> ShortString {
+        self.part("held")
+    }
+
+    /// With order per key: the one member that may read it reads the rest too.
+    pub(crate) fn owner(&self) -> ShortString {
+        self.part("owner")
     }
 
     /// The group's dead letters.
@@ -159,6 +195,8 @@ pub(crate) enum Role {
     Keep,
     /// Never holds anything.
     Empty,
+    /// Read by one consumer at a time, the one that came first.
+    Turns,
 }
 
 /// How long what lies in a group's queues is to last.
@@ -177,6 +215,47 @@ pub(crate) struct Maker<'a> {
 }
 
 impl Maker<'_> {
+    /// Makes what spreads events over the shards of a group.
+    pub(crate) async fn shards(&self, names: &Names, shards: usize) -> lapin::Result<()> {
+        let (exchange, others) = (names.shards(), names.unsharded());
+        self.exchange(others.clone(), ExchangeKind::Fanout, FieldTable::default()).await?;
+        self.bind(names.events(), others.clone(), "".into()).await?;
+        let mut arguments = FieldTable::default();
+        arguments.insert("alternate-exchange".into(), text(others.as_str()));
+        self.exchange(exchange.clone(), ExchangeKind::Headers, arguments).await?;
+        for part in 0..PARTS {
+            let queue = names.shard(usize::try_from(part).unwrap_or(0) % shards).events();
+            let mut arguments = FieldTable::default();
+            arguments.insert("x-match".into(), text("all"));
+            arguments.insert(SHARD.into(), text(&part.to_string()));
+            let options = QueueBindOptions::default();
+            let bound = self.channel.queue_bind(queue, exchange.clone(), "".into(), options, arguments);
+            self.link.within(bound).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets an exchange have what matches a key.
+    pub(crate) async fn feed(
+        &self,
+        to: ShortString,
+        from: ShortString,
+        key: ShortString,
+    ) -> lapin::Result<()> {
+        let (options, arguments) = (ExchangeBindOptions::default(), FieldTable::default());
+        self.link.within(self.channel.exchange_bind(to, from, key, options, arguments)).await
+    }
+
+    pub(crate) async fn starve(
+        &self,
+        to: ShortString,
+        from: ShortString,
+        key: ShortString,
+    ) -> lapin::Result<()> {
+        let (options, arguments) = (ExchangeUnbindOptions::default(), FieldTable::default());
+        self.link.within(self.channel.exchange_unbind(to, from, key, options, arguments)).await
+    }
+
     /// Makes what all groups of a bus share.
     pub(crate) async fn bus(&self, bus: &Bus, unrouted: Unrouted) -> lapin::Result<()> {
         let mut arguments = FieldTable::default();
@@ -247,6 +326,9 @@ pub(crate) fn arguments_of(role: Role, life: Life, next: Option<&str>) -> FieldT
         arguments.insert(name.into(), value);
     };
     set("x-queue-type", text(if quorum { "quorum" } else { "classic" }));
+    if role == Role::Turns {
+        set("x-single-active-consumer", AMQPValue::Boolean(true));
+    }
     if quorum && role != Role::Empty {
         set("x-delivery-limit", number(if role == Role::Work { FENCE } else { ENDLESS }));
     }
@@ -325,6 +407,9 @@ mod tests {
             names.events(),
             names.again(),
             names.wait(64),
+            names.kept(),
+            names.held(),
+            names.owner(),
             names.dead(),
             names.what(),
             names.members(),

@@ -42,6 +42,7 @@ impl Drop for Handle {
         self.shared.close();
         self.shared.consuming.abandon();
         self.shared.publishing.abandon();
+        self.shared.ordering.abandon();
         self.shared.keeping.abandon();
         self.publishing.abort();
     }
@@ -86,13 +87,17 @@ impl AmqpTransport {
         let lock = Lock::take(&link, names.lock()).await?;
         let mut probe = Probe::new(shared).await?;
         let count = probe.count(names.members()).await?;
+        let mut shards = 0;
+        while count.is_some() && probe.count(names.shard(shards).kept()).await?.is_some() {
+            shards += 1;
+        }
         probe.done().await;
         let removed = match count {
             None => Ok(false),
             Some(count) if count.consumers > 0 => {
                 Err(Error::new(ErrorKind::Conflict, format!("the group {group} has members")))
             }
-            Some(_) => remove(&lock.maker(), &names).await.map(|()| true).map_err(failed),
+            Some(_) => remove(&lock.maker(), &names, shards).await.map(|()| true).map_err(failed),
         };
         lock.release().await;
         removed
@@ -104,6 +109,7 @@ impl Transport for AmqpTransport {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             durability: Durability::Synced,
+            key_order: true,
             broadcast: true,
             ephemeral: true,
             delayed_publish: true,
@@ -191,9 +197,10 @@ impl Transport for AmqpTransport {
 
     fn troubles(&self) -> Vec<String> {
         let shared = self.shared();
-        let lines = [&shared.consuming, &shared.publishing, &shared.keeping].map(|line| line.trouble());
+        let lines = [&shared.consuming, &shared.publishing, &shared.ordering, &shared.keeping];
+        let troubles = lines.map(|line| line.trouble());
         let mut troubles: Vec<String> =
-            lines.into_iter().chain([shared.publisher.trouble()]).flatten().collect();
+            troubles.into_iter().chain([shared.publisher.trouble()]).flatten().collect();
         troubles.dedup();
         troubles.extend(shared.later.troubles());
         troubles
@@ -210,6 +217,7 @@ impl Transport for AmqpTransport {
         shared.publishing.retire().await;
         // Whoever looks at what is left makes a connection for that.
         shared.consuming.retire().await;
+        shared.ordering.retire().await;
         Ok(())
     }
 }

@@ -73,6 +73,11 @@ pub(crate) fn json(id: &str, kind: &str) -> String {
     )
 }
 
+/// An event of a key.
+pub(crate) fn keyed(id: &str, key: &str) -> AnyEvent {
+    AnyEvent::from_json(json(id, "parcel.shipped").replace("par_1", key)).expect("it is an event")
+}
+
 pub(crate) fn event(id: &str) -> AnyEvent {
     AnyEvent::from_json(json(id, "parcel.shipped")).expect("it is an event")
 }

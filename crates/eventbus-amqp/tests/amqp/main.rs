@@ -7,5 +7,6 @@ mod foreign;
 mod ground;
 mod later;
 mod limits;
+mod order;
 mod secure;
 mod vanished;
