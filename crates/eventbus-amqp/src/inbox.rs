@@ -25,7 +25,7 @@ const TOUCH: Duration = Duration::from_secs(20);
 /// The longest that a message waits here at a time, for the end of its delay or for the queue it waits in.
 const SOON: Duration = Duration::from_millis(SHORTEST);
 /// How many of them there may be.
-const MORE: u16 = 1000;
+const MORE: usize = 1000;
 /// How many messages are taken in at once.
 const MOST: usize = 4096;
 
@@ -52,11 +52,26 @@ pub(crate) enum Source {
 struct Lane {
     number: u32,
     room: u16,
+    reads: Reads,
+}
+
+/// What a lane reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    Everything,
+    /// What comes again, because what waits here for a moment has taken its room.
+    Again,
 }
 
 impl Lane {
-    fn tags(&self) -> [ShortString; 2] {
-        [format!("events-{}", self.number).into(), format!("again-{}", self.number).into()]
+    fn tags(&self) -> impl Iterator<Item = (Source, ShortString)> + use<> {
+        let (number, reads) = (self.number, self.reads);
+        let both = [
+            (Source::Again(number), format!("again-{number}").into()),
+            (Source::Events(number), format!("events-{number}").into()),
+        ];
+        both.into_iter()
+            .filter(move |(source, _)| reads == Reads::Everything || matches!(source, Source::Again(_)))
     }
 }
 
@@ -143,33 +158,36 @@ impl Inbox {
         }
     }
 
-    /// Makes the room at the broker what the engine wants.
+    /// Makes the room at the broker what the engine wants, and what waits here for a moment takes.
     async fn adjust(&mut self) -> lapin::Result<()> {
-        let room: usize = self.lanes.iter().map(|lane| usize::from(lane.room)).sum();
-        let wanted = self.member.wanted();
+        let room = |reads: Reads| -> usize {
+            let lanes = self.lanes.iter().filter(|lane| lane.reads == reads);
+            lanes.map(|lane| usize::from(lane.room)).sum()
+        };
+        let (room, more) = (room(Reads::Everything), room(Reads::Again));
+        let (wanted, waiting) = (self.member.wanted(), self.member.state().soon.len());
+        if wanted > room && (room == 0 || self.narrow.get_or_insert_with(Instant::now).elapsed() >= PATIENCE)
+        {
+            self.narrow = None;
+            return self.widen(wanted - room, Reads::Everything).await;
+        }
         if wanted <= room {
             self.narrow = None;
-        } else if room == 0 || self.narrow.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
-            self.narrow = None;
-            let more = u16::try_from(wanted - room).unwrap_or(u16::MAX);
-            return self.widen(more).await;
+        }
+        if waiting * 2 > room + more * 2 && more < MORE {
+            // Twice as much each time: a lane is there for good, and what it reads is lost with a member that is lost.
+            return self.widen((room + more).min(MORE - more), Reads::Again).await;
         }
         Ok(())
     }
 
-    async fn widen(&mut self, room: u16) -> lapin::Result<()> {
+    async fn widen(&mut self, room: usize, reads: Reads) -> lapin::Result<()> {
         self.numbers += 1;
-        let lane = Lane { number: self.numbers, room };
-        let [events, again] = lane.tags();
-        let names = &self.member.names;
-        for (queue, source, tag) in [
-            (names.again(), Source::Again(lane.number), again),
-            (names.events(), Source::Events(lane.number), events),
-        ] {
-            // What waits here for a moment takes room too.
-            let more = if matches!(source, Source::Again(1)) { MORE } else { 0 };
-            let consuming =
-                self.desk.consume((queue, tag), Settling::Needed(room.saturating_add(more)), source);
+        let lane = Lane { number: self.numbers, room: u16::try_from(room).unwrap_or(u16::MAX), reads };
+        for (source, tag) in lane.tags() {
+            let names = &self.member.names;
+            let queue = if matches!(source, Source::Again(_)) { names.again() } else { names.events() };
+            let consuming = self.desk.consume((queue, tag), Settling::Needed(lane.room), source);
             self.streams.push(consuming.await?);
         }
         self.lanes.push(lane);
@@ -294,7 +312,7 @@ impl Inbox {
         let flow = member.flow.write().await;
         let calm = desk.calm(&[names.events(), names.again()]).await?;
         let lanes = std::mem::take(&mut self.lanes);
-        desk.cancel(lanes.iter().flat_map(Lane::tags)).await?;
+        desk.cancel(lanes.iter().flat_map(Lane::tags).map(|(_, tag)| tag)).await?;
         drop((calm, flow));
         member.empty.notify_waiters();
         while let Some(Some(first)) = self.streams.next().now_or_never() {
