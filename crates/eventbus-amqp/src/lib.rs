@@ -109,7 +109,8 @@
 //! - **Retries** wait up to 365 days, by nobody's time of day. A member sends a message on from one
 //!   wait to the next: while no member runs, what is left of a delay stands still between two of them.
 //! - **A new group takes a second to start**: a broker that is killed within a second of making a quorum queue forgets it.
-//! - **Attempts** count members that were lost, whether or not they had begun: the broker knows only what it had sent. When a
+//! - **Attempts** count members that were lost, whether or not they had begun: the broker knows only what it had sent, up to
+//!   the prefetch of events and as many messages that come again. When a
 //!   member stops while events stream in, what was on its way to it at that moment counts too.
 //! - **Memory is the broker's.** A publisher is not slowed down by a slow group: `overflow` and `capacity` are refused.
 //! - **The window of a subscription shrinks, the room at the broker does not**, until the group is joined again.

@@ -45,6 +45,11 @@ impl Harness for OnRabbitMq {
         Pace { longest: Duration::from_secs(240), slack: Duration::from_secs(1), ..Pace::default() }
     }
 
+    /// Two queues are read: of events, and of what comes again.
+    fn held(&self, prefetch: usize) -> usize {
+        2 * prefetch
+    }
+
     fn child(&self) -> Option<Child> {
         Some(Child::new("conformance_child", self.url()))
     }

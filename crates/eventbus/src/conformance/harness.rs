@@ -69,6 +69,12 @@ pub trait Harness: Debug + Send + Sync + 'static {
         256
     }
 
+    /// The most messages that are a member's at the server, whether or not it has begun with them, when there is room for
+    /// so many in it; where the server counts attempts, it counts all of those. Default: no more than there is room for.
+    fn held(&self, prefetch: usize) -> usize {
+        prefetch
+    }
+
     /// Runs after each case that did not fail: stops servers, removes folders.
     async fn stop(&self) {}
 }

@@ -28,8 +28,9 @@ fn consumer(order: Order, takes: Duration) -> Consumer {
 }
 
 /// What is allowed when this many processes were lost.
-fn lost(processes: usize) -> Bounds {
-    Bounds::strict().duplicates(HELD * processes).unseen_attempts(HELD * processes)
+fn lost(stage: &Stage, processes: usize) -> Bounds {
+    let unseen = stage.harness.held(HELD) * processes;
+    Bounds::strict().duplicates(HELD * processes).unseen_attempts(unseen)
 }
 
 pub(crate) async fn what_a_killed_process_held_goes_to_a_peer(stage: &Stage) {
@@ -77,7 +78,7 @@ pub(crate) async fn processes_killed_in_mid_stream_lose_nothing(stage: &Stage) {
     tokio::join!(publishing, killing);
     stage.settled(&bus, "g").await;
     end(stage, children).await;
-    stage.ledger.check(&lost(kills));
+    stage.ledger.check(&lost(stage, kills));
 }
 
 pub(crate) async fn order_per_key_survives_a_killed_process(stage: &Stage) {
