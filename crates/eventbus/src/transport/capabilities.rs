@@ -109,6 +109,7 @@ impl Capabilities {
 
 fn readable(time: Duration) -> String {
     match time.as_secs() {
+        86_400 => "1 day".to_owned(),
         days if days > 0 && days % 86_400 == 0 => format!("{} days", days / 86_400),
         minutes if minutes > 0 && minutes % 60 == 0 => format!("{} min", minutes / 60),
         _ => format!("{time:?}"),
