@@ -130,6 +130,7 @@ impl Transport for AmqpTransport {
             }
         }
         let mut outcomes = self.shared().publisher.publish(parcels, publishing).await;
+        outcomes.iter_mut().for_each(partly);
         for (place, error) in refused {
             outcomes.insert(place, Err(error));
         }
@@ -219,6 +220,14 @@ impl Transport for AmqpTransport {
         shared.consuming.retire().await;
         shared.ordering.retire().await;
         Ok(())
+    }
+}
+
+/// A broker that refuses an event says so when one queue refused it; others may have it.
+fn partly(outcome: &mut Result<()>) {
+    if outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Full) {
+        let text = "a group's queue refused the event, others may have it; publish again with the same id";
+        *outcome = Err(Error::new(ErrorKind::Unknown, text));
     }
 }
 
