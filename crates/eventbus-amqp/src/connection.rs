@@ -378,7 +378,7 @@ async fn watch(link: Weak<Link>, blocking: watch::Sender<Option<String>>, troubl
     loop {
         let event = tokio::select! {
             event = events.next() => event,
-            _ = down.wait_for(|down| *down) => return,
+            _ = down.wait_for(|down| *down) => break,
             () = sleep(LOOK) => Some(Event::Connected),
         };
         let Some(link) = link.upgrade() else { return };
@@ -399,13 +399,13 @@ async fn watch(link: Weak<Link>, blocking: watch::Sender<Option<String>>, troubl
                 };
                 trouble.set(Some(format!("the connection to {} was lost: {why}", trouble.name)));
                 link.fail();
-                drop(link);
-                if let Some(line) = trouble.line.upgrade() {
-                    line.mend().await;
-                }
-                return;
+                break;
             }
         }
+    }
+    drop(events);
+    if let Some(line) = trouble.line.upgrade() {
+        line.mend().await;
     }
 }
 

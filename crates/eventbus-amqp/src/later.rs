@@ -206,11 +206,14 @@ pub(crate) async fn cancel(shared: &Arc<Shared>, id: &EventId) -> Result<bool> {
     let (answering, mut answer) = oneshot::channel();
     lock(&later.asked).insert(asked.name.clone(), answering);
     let exchange = shared.bus.later().queue();
+    // Whether a request may lie in the queue, where it will be done whatever is said here.
+    let mut asks = false;
     loop {
         let answers = later.ready(end).await?;
         let request = Request { id: id.as_str().to_owned(), name: asked.name.clone(), answers };
         let round = end.min(Instant::now() + AGAIN);
         let sent = send(shared, request.parcel(exchange.as_str()), round).await;
+        asks |= sent.as_ref().err().is_none_or(|error| error.kind() == ErrorKind::Unknown);
         tokio::select! {
             biased;
             answer = &mut answer => {
@@ -223,7 +226,8 @@ pub(crate) async fn cancel(shared: &Arc<Shared>, id: &EventId) -> Result<bool> {
         if Instant::now() >= end {
             let text =
                 "taking an event back: nobody who keeps the scheduled events has answered; cancel again";
-            return Err(Error::new(sent.err().map_or(ErrorKind::Unknown, |error| error.kind()), text));
+            let kind = if asks { ErrorKind::Unknown } else { ErrorKind::NotSent };
+            return Err(Error::new(kind, text));
         }
         sleep(Duration::from_millis(10)).await;
     }

@@ -130,6 +130,15 @@ impl State {
     /// Notes a message that waits.
     pub(crate) fn waits(&mut self, place: i64, time: Duration) {
         self.waits.insert(place, Instant::now() + time);
+        // Most come again at another member: those whose time is over are forgotten, now and then.
+        if self.waits.len().is_power_of_two() {
+            self.forget_waits();
+        }
+    }
+
+    fn forget_waits(&mut self) {
+        let now = Instant::now();
+        self.waits.retain(|_, until| now < *until + BETWEEN.1);
     }
 
     /// From which place on messages are kept back, and until when, so that what was given back has its old place.
@@ -167,7 +176,7 @@ impl State {
     /// How many messages may be on their way between two queues.
     fn between(&mut self) -> u64 {
         let now = Instant::now();
-        self.waits.retain(|_, until| now < *until + BETWEEN.1);
+        self.forget_waits();
         self.waits.values().filter(|until| now + BETWEEN.0 >= **until).count() as u64
     }
 }

@@ -107,9 +107,15 @@ struct Session {
     link: Arc<Link>,
     channel: Channel,
     blocked: watch::Receiver<Option<String>>,
+    /// When an answer came last.
+    heard: Mutex<Instant>,
 }
 
 impl Session {
+    fn heard(&self) -> MutexGuard<'_, Instant> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_over(&self) -> bool {
         self.link.is_down() || !self.channel.status().connected()
     }
@@ -135,6 +141,9 @@ impl Drop for Express<'_> {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
+
+/// A channel that is being made.
+type Making<'a> = Pin<Box<dyn Future<Output = Option<Arc<Session>>> + Send + 'a>>;
 
 /// Events on their way; how many, and how many bytes.
 type Sending = Pin<Box<dyn Future<Output = (usize, usize)> + Send>>;
@@ -246,6 +255,8 @@ impl Publisher {
     /// Sends for as long as the publisher is open, and what is under way to its end.
     pub(crate) async fn run(self: Arc<Self>, line: Arc<Line>) {
         let mut session: Option<Arc<Session>> = None;
+        // Goes on whatever happens meanwhile, or under many calls that expire it would begin anew for ever.
+        let mut making: Option<Making<'_>> = None;
         let mut under_way = UnderWay::default();
         let mut timer = pin!(sleep_until(Instant::now()));
         // Whether the last round had events of more than one call.
@@ -283,11 +294,19 @@ impl Publisher {
             {
                 timer.as_mut().reset(wake);
             }
+            if waits && session.is_none() && making.is_none() {
+                making = Some(Box::pin(self.session(&line)));
+            }
             tokio::select! {
                 biased;
                 Some(ended) = under_way.sendings.next(), if under_way.count > 0 => under_way.ended(ended),
-                made = self.session(&line), if waits && session.is_none() => session = made,
-                () = unblocked(session.as_deref()), if blocked => {}
+                made = made(&mut making), if making.is_some() => {
+                    (session, making) = (made, None);
+                }
+                () = unblocked(session.as_deref()), if blocked => {
+                    // Only from now on can anything be confirmed.
+                    under_way.heard = under_way.heard.map(|_| Instant::now());
+                }
                 () = self.bell.notified(), if !waits && !closed => {
                     // Others are likely to publish in a moment: it all goes out together.
                     if crowded {
@@ -322,7 +341,12 @@ impl Publisher {
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
         match made {
             Ok(channel) => {
-                let session = Arc::new(Session { blocked: link.blocked(), link, channel });
+                let session = Arc::new(Session {
+                    blocked: link.blocked(),
+                    link,
+                    channel,
+                    heard: Mutex::new(Instant::now()),
+                });
                 *self.current() = Some(Arc::clone(&session));
                 Some(session)
             }
@@ -384,22 +408,29 @@ impl Publisher {
 /// Sends one event on its caller's task, which spares it two ways through another.
 async fn express(session: &Session, parcel: Parcel, deadline: Instant) -> Result<()> {
     let link = &session.link;
-    let mut wake = deadline.min(Instant::now() + link.patience * 2);
-    let mut sent = pin!(dispatch(&session.channel, parcel, BasicPublishOptions::default()));
+    let (patience, sent) = (link.patience * 2, Instant::now());
+    let mut confirmed = pin!(dispatch(&session.channel, parcel, BasicPublishOptions::default()));
+    let mut wake = deadline.min(sent + patience);
     loop {
         tokio::select! {
             biased;
-            sent = &mut sent => return outcome(sent),
+            confirmed = &mut confirmed => {
+                *session.heard() = Instant::now();
+                return outcome(confirmed);
+            }
             () = link.lost() => return Err(lost()),
             () = sleep_until(wake) => {
-                if wake >= deadline {
+                let (now, heard) = (Instant::now(), sent.max(*session.heard()));
+                if now >= deadline {
                     return Err(unanswered());
                 }
-                // Not confirmed for long, and the broker does not say that it takes nothing: it is hung.
-                if !session.is_blocked() {
+                // Nothing was confirmed for long, and the broker does not say that it takes nothing: it is hung.
+                if session.is_blocked() {
+                    *session.heard() = now;
+                } else if now >= heard + patience {
                     link.fail();
                 }
-                wake = deadline;
+                wake = deadline.min(now.max(heard) + patience);
             }
         }
     }
@@ -444,6 +475,14 @@ fn outcome(confirmed: lapin::Result<Confirmation>) -> Result<()> {
         Ok(confirmation) if confirmation.is_ack() => Ok(()),
         Ok(_) => Err(Error::new(ErrorKind::Full, "a group that wants the event has no room for it")),
         Err(error) => Err(unknown(&error)),
+    }
+}
+
+/// Waits for a channel that is being made.
+async fn made(making: &mut Option<Making<'_>>) -> Option<Arc<Session>> {
+    match making {
+        Some(making) => making.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -67,11 +67,14 @@ impl Waiting {
 }
 
 /// Waits until the former owner reads no more: its channels end one by one.
-pub(super) async fn alone(tenure: &Tenure) -> lapin::Result<()> {
+pub(super) async fn alone(member: &Member, tenure: &Tenure) -> lapin::Result<()> {
     let Tenure { names, keeping, .. } = tenure;
     let maker = Maker { link: &keeping.link, channel: &keeping.channel };
     for queue in [names.kept(), names.held(), names.events()] {
         while maker.look(queue.clone()).await?.consumer_count() > 0 {
+            if member.is_gone() || member.has_failed() {
+                return Ok(());
+            }
             sleep(PAUSE).await;
         }
     }

@@ -138,7 +138,7 @@ impl Shard {
             early: Vec::new(),
             shelf_room: 0,
             reading: (0, 1, 0),
-            renewal: (Instant::now() + RENEWAL, None),
+            renewal: (Instant::now() + renewal(member), None),
             sharing: Instant::now(),
         }
     }
@@ -166,7 +166,7 @@ impl Shard {
     /// Begins to read what is kept; events follow when all of that is known.
     async fn take_over(&mut self) -> lapin::Result<()> {
         if let Some(waiting) = self.waiting.take() {
-            alone(&waiting.tenure).await?;
+            alone(&self.member, &waiting.tenure).await?;
             self.streams.push(waiting.notes);
         }
         self.widen().await?;
@@ -345,7 +345,7 @@ impl Shard {
         let tags = self.with_keys(|keys| keys.renew(upto, SOME));
         self.tenure.keeping.reject(&tags).await;
         self.renewal = match tags.is_empty() {
-            true => (Instant::now() + RENEWAL, None),
+            true => (Instant::now() + renewal(&self.member), None),
             false => (Instant::now() + REST, Some(upto)),
         };
     }
@@ -424,4 +424,9 @@ async fn marked(member: Arc<Member>, tenure: Arc<Tenure>, marks: Vec<Parcel>) {
     if !tenure.mover.publish(&marks).await.iter().all(crate::mover::Moved::is_stored) {
         member.fail(ErrorKind::NotSent, "a shard could not be read to its end");
     }
+}
+
+/// Sooner where the broker takes messages back sooner.
+fn renewal(member: &Member) -> Duration {
+    RENEWAL.min(member.shared.config.consumer_timeout / 3)
 }
