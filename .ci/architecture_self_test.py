@@ -17,7 +17,7 @@ workspace = true
 """
 
 AMQP = (
-    *("acks", "wait", "message", "label", "error", "config", "connection", "topology", "lock", "post", "publisher", "mover"),
+    *("acks", "wait", "message", "label", "error", "config", "connection", "topology", "lock", "post", "session", "publisher", "mover"),
     *("shared", "member", "desk", "waiting", "order", "inbox", "reader", "settler", "join", "ask", "backlog", "dead_letters"),
     *("plan", "agenda", "later", "pigeonhole", "keeper"),
 )

@@ -20,7 +20,7 @@ use crate::later::{Access, Trouble, send};
 use crate::message::{Original, Parcel};
 use crate::pigeonhole::{Room, make};
 use crate::plan::{Answer, Note, mark, published};
-use crate::publisher::publish;
+use crate::session::publish;
 use crate::shared::Shared;
 use crate::topology::Maker;
 

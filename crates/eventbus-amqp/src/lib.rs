@@ -93,7 +93,8 @@
 //!   then come at once. Times are those of the processes' own clocks: by as much as they differ, an event is early or late.
 //!   A delay begins when the queue is there, a second after the first call on a new bus. An event whose publication was
 //!   cut short comes twice, with the same id.
-//! - **A cancelled event never comes**, whatever is killed afterwards. An event whose time has come is not cancelled any more.
+//! - **A cancelled event never comes**, whatever is killed afterwards, where the clocks of the processes agree: by as much as
+//!   they differ, an event may have come when it is cancelled. One whose time has come is not cancelled any more.
 //!   Scheduled again with the same id, an event replaces the one before.
 //! - **Scheduled events cost** the keeper a few hundred bytes each, and 64 MiB for their bodies; beyond that, bodies come again
 //!   from the broker a second before their time, some hundreds in a second. Every quarter of an hour an event moves to the end
@@ -105,13 +106,14 @@
 //!   need more `shards`: each member has as many as there are for it, within a second or two of joining.
 //! - **A retry with order per key** is timed by its owner; only the next owner reads the time of day, and then no delay is
 //!   longer than it was. What is kept costs the owner a hundred bytes or two each, and the broker all of it.
+//! - **Ephemeral groups and the queues of a broadcast's members** are on one node of a cluster, and wait for it.
 //! - **Whether a group keeps order is said for good**: it is forgotten, or joined as it was made.
 //! - **Retries** wait up to 365 days, by nobody's time of day. A member sends a message on from one
 //!   wait to the next: while no member runs, what is left of a delay stands still between two of them.
 //! - **A new group takes a second to start**: a broker that is killed within a second of making a quorum queue forgets it.
 //! - **Attempts** count members that were lost, whether or not they had begun: the broker knows only what it had sent, up to
-//!   the prefetch of events and as many messages that come again. When a
-//!   member stops while events stream in, what was on its way to it at that moment counts too.
+//!   the prefetch of events and as many messages that come again. When a member stops while events stream in, what was on
+//!   its way to it at that moment counts too.
 //! - **Memory is the broker's.** A publisher is not slowed down by a slow group: `overflow` and `capacity` are refused.
 //! - **The window of a subscription shrinks, the room at the broker does not**, until the group is joined again.
 //! - A lost broker is survived without a setting: connections are dropped whole at the first error and made again without
@@ -179,6 +181,7 @@ mod plan;
 mod post;
 mod publisher;
 mod reader;
+mod session;
 mod settler;
 mod shared;
 mod topology;

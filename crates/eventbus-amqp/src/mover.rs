@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use crate::connection::{Line, Link};
 use crate::error::late;
 use crate::message::Parcel;
-use crate::publisher::publish;
+use crate::session::publish;
 
 /// How many messages are sent before their confirms are awaited.
 const MOST: usize = 1024;

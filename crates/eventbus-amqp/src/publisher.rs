@@ -10,20 +10,18 @@ use std::time::Duration;
 use eventbus::transport::Publishing;
 use eventbus::{Error, ErrorKind, Result};
 use futures::StreamExt as _;
-use futures::future::{join_all, poll_immediate};
+use futures::future::poll_immediate;
 use futures::stream::FuturesUnordered;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{Channel, Confirmation};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::config::Unrouted;
-use crate::connection::{Line, Link};
-use crate::error::unknown;
+use crate::connection::Line;
 use crate::message::Parcel;
-use crate::post::{End, Piece, Post, unanswered};
-use crate::topology::{Bus, Maker};
+use crate::post::{Piece, Post};
+use crate::session::Session;
+use crate::topology::Bus;
 
 /// How many events are unconfirmed at once, at most.
 const WINDOW: usize = 1024;
@@ -102,29 +100,6 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A channel that confirms, with the exchange made sure of.
-struct Session {
-    link: Arc<Link>,
-    channel: Channel,
-    blocked: watch::Receiver<Option<String>>,
-    /// When an answer came last.
-    heard: Mutex<Instant>,
-}
-
-impl Session {
-    fn heard(&self) -> MutexGuard<'_, Instant> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_over(&self) -> bool {
-        self.link.is_down() || !self.channel.status().connected()
-    }
-
-    fn is_blocked(&self) -> bool {
-        self.blocked.borrow().is_some()
-    }
-}
-
 /// Counts an event for as long as it is on its way.
 struct Express<'a>(&'a AtomicUsize);
 
@@ -154,8 +129,6 @@ struct UnderWay {
     sendings: FuturesUnordered<Sending>,
     count: usize,
     size: usize,
-    /// When an answer came last, or the first of these was sent.
-    heard: Option<Instant>,
 }
 
 impl UnderWay {
@@ -166,7 +139,6 @@ impl UnderWay {
     fn ended(&mut self, (count, size): (usize, usize)) {
         self.count -= count;
         self.size -= size;
-        self.heard = (self.count > 0).then(Instant::now);
     }
 
     /// Sends events now, in their order.
@@ -174,7 +146,6 @@ impl UnderWay {
         if poll_immediate(sending.as_mut()).await.is_none() {
             self.count += count;
             self.size += size;
-            self.heard = self.heard.or_else(|| Some(Instant::now()));
             self.sendings.push(sending);
         }
     }
@@ -195,7 +166,7 @@ impl Publisher {
             && let Some((session, _counted)) = self.ready()
             && let Some(parcel) = parcels.pop()
         {
-            return vec![express(&session, parcel, deadline).await];
+            return vec![session.express(parcel, deadline).await];
         }
         match count {
             0 => Vec::new(),
@@ -285,9 +256,8 @@ impl Publisher {
                 }
                 continue;
             }
-            let lost = session.as_ref().filter(|_| !blocked).zip(under_way.heard);
-            let lost = lost.map(|(session, heard)| heard + session.link.patience * 2);
-            let wake = deadline.into_iter().chain(lost).min();
+            let waiting = session.as_ref().filter(|_| under_way.count > 0 && !blocked);
+            let wake = deadline.into_iter().chain(waiting.map(|session| session.patience())).min();
             // Set anew only after it rang or for an earlier time: most calls are answered long before theirs.
             if let Some(wake) = wake
                 && (timer.is_elapsed() || wake < timer.deadline())
@@ -303,10 +273,7 @@ impl Publisher {
                 made = made(&mut making), if making.is_some() => {
                     (session, making) = (made, None);
                 }
-                () = unblocked(session.as_deref()), if blocked => {
-                    // Only from now on can anything be confirmed.
-                    under_way.heard = under_way.heard.map(|_| Instant::now());
-                }
+                () = unblocked(session.as_deref()), if blocked => {}
                 () = self.bell.notified(), if !waits && !closed => {
                     // Others are likely to publish in a moment: it all goes out together.
                     if crowded {
@@ -316,9 +283,9 @@ impl Publisher {
                 () = &mut timer, if wake.is_some() => {
                     let now = Instant::now();
                     self.lock().expire(now);
-                    // Nothing was confirmed for long, and the broker does not say that it takes nothing: it is hung.
-                    if lost.is_some_and(|lost| now >= lost) && let Some(hung) = session.take() {
-                        hung.link.fail();
+                    let waiting = session.as_ref().filter(|_| under_way.count > 0 && !blocked);
+                    if let Some(hung) = waiting.filter(|session| now >= session.patience()) {
+                        hung.fail();
                     }
                 }
                 () = self.sooner.notified() => {}
@@ -328,25 +295,13 @@ impl Publisher {
 
     /// Opens a channel and makes sure of the exchange; `None` when that failed.
     async fn session(&self, line: &Line) -> Option<Arc<Session>> {
-        let link = line.link().await;
-        let made = async {
-            let channel = link.channel().await?;
-            Maker { link: &link, channel: &channel }.bus(&self.bus, self.unrouted).await?;
-            link.within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
-            Ok::<_, lapin::Error>(channel)
-        };
-        let made = made.await;
+        let made = Session::open(line.link().await, &self.bus, self.unrouted).await;
         let trouble =
             made.as_ref().err().map(|error| format!("the exchange {}: {error}", self.bus.exchange()));
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
         match made {
-            Ok(channel) => {
-                let session = Arc::new(Session {
-                    blocked: link.blocked(),
-                    link,
-                    channel,
-                    heard: Mutex::new(Instant::now()),
-                });
+            Ok(session) => {
+                let session = Arc::new(session);
                 *self.current() = Some(Arc::clone(&session));
                 Some(session)
             }
@@ -359,15 +314,18 @@ impl Publisher {
     }
 
     /// Sends what there is room for; tells of how many calls.
-    async fn send_some(&self, session: &Session, under_way: &mut UnderWay) -> usize {
+    async fn send_some(&self, session: &Arc<Session>, under_way: &mut UnderWay) -> usize {
+        if under_way.count == 0 {
+            session.hear();
+        }
         let pieces = self.gather(WINDOW - under_way.count, LARGE - under_way.size);
         let calls = pieces.len();
         for Piece { parcels, end } in pieces {
             let count = parcels.len();
             let size = parcels.iter().map(Parcel::size).sum();
-            let (link, channel) = (Arc::clone(&session.link), session.channel.clone());
+            let session = Arc::clone(session);
             let sending = Box::pin(async move {
-                send(&link, &channel, parcels, end).await;
+                session.send(parcels, end).await;
                 (count, size)
             });
             under_way.start((count, size), sending).await;
@@ -405,79 +363,6 @@ impl Publisher {
     }
 }
 
-/// Sends one event on its caller's task, which spares it two ways through another.
-async fn express(session: &Session, parcel: Parcel, deadline: Instant) -> Result<()> {
-    let link = &session.link;
-    let (patience, sent) = (link.patience * 2, Instant::now());
-    let mut confirmed = pin!(dispatch(&session.channel, parcel, BasicPublishOptions::default()));
-    let mut wake = deadline.min(sent + patience);
-    loop {
-        tokio::select! {
-            biased;
-            confirmed = &mut confirmed => {
-                *session.heard() = Instant::now();
-                return outcome(confirmed);
-            }
-            () = link.lost() => return Err(lost()),
-            () = sleep_until(wake) => {
-                let (now, heard) = (Instant::now(), sent.max(*session.heard()));
-                if now >= deadline {
-                    return Err(unanswered());
-                }
-                // Nothing was confirmed for long, and the broker does not say that it takes nothing: it is hung.
-                if session.is_blocked() {
-                    *session.heard() = now;
-                } else if now >= heard + patience {
-                    link.fail();
-                }
-                wake = deadline.min(now.max(heard) + patience);
-            }
-        }
-    }
-}
-
-/// Sends events and tells their caller what became of each. A connection that is lost ends it at once.
-async fn send(link: &Link, channel: &Channel, parcels: Vec<Parcel>, end: End) {
-    let sent = parcels.into_iter().map(|parcel| dispatch(channel, parcel, BasicPublishOptions::default()));
-    tokio::select! {
-        biased;
-        outcomes = join_all(sent) => end.tell(outcomes.into_iter().map(outcome)),
-        () = link.lost() => end.tell(std::iter::repeat_with(|| Err(lost()))),
-    }
-}
-
-/// Publishes one message and waits until it is confirmed.
-async fn dispatch(
-    channel: &Channel,
-    parcel: Parcel,
-    options: BasicPublishOptions,
-) -> lapin::Result<Confirmation> {
-    let Parcel { exchange, route, properties, body } = parcel;
-    channel.basic_publish(exchange.into(), route.into(), options, &body, properties).await?.await
-}
-
-/// The same, for a message that may have to be published again.
-pub(crate) async fn publish(
-    channel: &Channel,
-    parcel: &Parcel,
-    options: BasicPublishOptions,
-) -> lapin::Result<Confirmation> {
-    dispatch(channel, parcel.clone(), options).await
-}
-
-/// The outcome of an event whose confirm was lost with its connection.
-fn lost() -> Error {
-    unknown(&std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into())
-}
-
-fn outcome(confirmed: lapin::Result<Confirmation>) -> Result<()> {
-    match confirmed {
-        Ok(confirmation) if confirmation.is_ack() => Ok(()),
-        Ok(_) => Err(Error::new(ErrorKind::Full, "a group that wants the event has no room for it")),
-        Err(error) => Err(unknown(&error)),
-    }
-}
-
 /// Waits for a channel that is being made.
 async fn made(making: &mut Option<Making<'_>>) -> Option<Arc<Session>> {
     match making {
@@ -488,11 +373,8 @@ async fn made(making: &mut Option<Making<'_>>) -> Option<Arc<Session>> {
 
 /// Returns when the broker takes events again.
 async fn unblocked(session: Option<&Session>) {
-    let Some(session) = session else { return };
-    let mut blocked = session.blocked.clone();
-    tokio::select! {
-        _ = blocked.wait_for(Option::is_none) => {}
-        () = session.link.lost() => {}
+    if let Some(session) = session {
+        session.unblocked().await;
     }
 }
 

@@ -298,7 +298,8 @@ impl SubscriptionBuilder {
         };
         match timeout.saturating_mul(2) > limit {
             true => Err(can.lack(&format!(
-                "handler time-outs of {timeout:?}: with the handler before it, a message is taken back after {limit:?}"
+                "handler time-outs of {timeout:?}: a message that waited for another is taken back after {limit:?}; set a \
+                 shorter one, or raise the server's limit and tell the transport"
             ))),
             false => Ok(()),
         }
