@@ -101,6 +101,17 @@ fn holes_and_repetitions_of_attempts_are_found() {
 }
 
 #[test]
+fn a_copy_of_what_was_handled_counts_its_own_attempts_and_is_a_duplicate() {
+    let (ledger, a) = (ledger(), event("a", "k"));
+    publish(&ledger, &a);
+    handle(&ledger, &a, 1, End::Failed);
+    handle(&ledger, &a, 2, End::Acked);
+    handle(&ledger, &a, 2, End::Acked);
+    assert_eq!(broken(&ledger, Bounds::strict()), [Invariant::Duplicates]);
+    assert_eq!(broken(&ledger, Bounds::strict().duplicates(1)), []);
+}
+
+#[test]
 fn overtaking_and_overlapping_within_a_key_are_found() {
     let overtaken = ledger();
     let (a, b, other) = (event("a", "k"), event("b", "k"), event("c", "l"));
