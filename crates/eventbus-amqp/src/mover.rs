@@ -8,11 +8,12 @@ use futures::future::join_all;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{Channel, Confirmation};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::connection::{Line, Link};
 use crate::error::late;
 use crate::message::Parcel;
-use crate::session::publish;
+use crate::session::{FRESH, publish};
 
 /// How many messages are sent before their confirms are awaited.
 const MOST: usize = 1024;
@@ -21,7 +22,15 @@ const MOST: usize = 1024;
 pub(crate) struct Mover {
     /// Where a channel is opened when there is none; without it, there is one or never again.
     line: Option<Arc<Line>>,
-    channel: Mutex<Option<(Arc<Link>, Channel)>>,
+    channel: Mutex<Option<Open>>,
+}
+
+/// A channel that confirms.
+#[derive(Clone)]
+struct Open {
+    link: Arc<Link>,
+    channel: Channel,
+    since: Instant,
 }
 
 /// What became of a message.
@@ -51,7 +60,8 @@ impl Mover {
     /// Publishes on a channel that is there, and on no other after its end.
     pub(crate) async fn on(link: &Arc<Link>, channel: &Channel) -> lapin::Result<Self> {
         link.within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        Ok(Self { line: None, channel: Mutex::new(Some((Arc::clone(link), channel.clone()))) })
+        let open = Open { link: Arc::clone(link), channel: channel.clone(), since: Instant::now() };
+        Ok(Self { line: None, channel: Mutex::new(Some(open)) })
     }
 
     /// Publishes messages to queues and tells what became of each, in order.
@@ -60,28 +70,30 @@ impl Mover {
         let mut current = self.channel.lock().await;
         for batch in parcels.chunks(MOST) {
             // A blocked connection lets no message out and no answer in; the deadline of an answer ends this.
-            let link_and_channel = match open(self.line.as_deref(), &mut current).await {
+            let open = match open(self.line.as_deref(), &mut current).await {
                 Ok(open) => open,
                 Err(error) => {
                     moved.extend(batch.iter().map(|_| Moved::Unknown(error.clone())));
                     continue;
                 }
             };
-            moved.extend(send(&link_and_channel, batch).await);
+            let told = send(&open, batch).await;
+            let refused = told.iter().any(|moved| matches!(moved, Moved::Refused));
+            if refused && self.line.is_some() && open.since.elapsed() >= FRESH {
+                *current = None;
+            }
+            moved.extend(told);
         }
         moved
     }
 }
 
-async fn open(
-    line: Option<&Line>,
-    current: &mut Option<(Arc<Link>, Channel)>,
-) -> lapin::Result<(Arc<Link>, Channel)> {
-    if let Some((link, channel)) = current.as_ref()
-        && !link.is_down()
-        && channel.status().connected()
+async fn open(line: Option<&Line>, current: &mut Option<Open>) -> lapin::Result<Open> {
+    if let Some(open) = current.as_ref()
+        && !open.link.is_down()
+        && open.channel.status().connected()
     {
-        return Ok((Arc::clone(link), channel.clone()));
+        return Ok(open.clone());
     }
     *current = None;
     let Some(line) = line else {
@@ -90,13 +102,14 @@ async fn open(
     let link = line.reach().await?;
     let channel = link.channel().await?;
     link.within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
-    *current = Some((Arc::clone(&link), channel.clone()));
-    Ok((link, channel))
+    let open = Open { link, channel, since: Instant::now() };
+    *current = Some(open.clone());
+    Ok(open)
 }
 
 /// Sends a batch and waits for all of its confirms: only then is it known which of its messages came back, because the
 /// library may hand a returned message to any of the confirms.
-async fn send((link, channel): &(Arc<Link>, Channel), batch: &[Parcel]) -> Vec<Moved> {
+async fn send(Open { link, channel, .. }: &Open, batch: &[Parcel]) -> Vec<Moved> {
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
     let sent = join_all(batch.iter().map(|parcel| publish(channel, parcel, options)));
     let confirmed = if link.blocked().borrow().is_some() {

@@ -182,7 +182,7 @@ impl Publisher {
         }
         let session = self.current().clone();
         drop(queue);
-        let session = session.filter(|session| !session.is_over() && !session.is_blocked())?;
+        let session = session.filter(|session| session.serves())?;
         Some((session, Express::new(&self.express)?))
     }
 
@@ -240,15 +240,10 @@ impl Publisher {
             if closed && under_way.count == 0 {
                 return;
             }
-            session = session.filter(|session| !session.is_over());
-            if session.is_none() {
-                *self.current() = None;
-            }
-            let blocked = session.as_ref().is_some_and(|session| session.is_blocked());
+            session = self.of_use(session, &under_way);
             if waits
-                && !blocked
                 && under_way.has_room()
-                && let Some(session) = &session
+                && let Some(session) = session.as_ref().filter(|session| session.serves())
             {
                 crowded = self.send_some(session, &mut under_way).await > 1;
                 if !under_way.has_room() || !crowded {
@@ -256,8 +251,9 @@ impl Publisher {
                 }
                 continue;
             }
-            let waiting = session.as_ref().filter(|_| under_way.count > 0 && !blocked);
-            let wake = deadline.into_iter().chain(waiting.map(|session| session.patience())).min();
+            let blocked = session.as_ref().is_some_and(|session| session.is_blocked());
+            let hung = session.as_ref().filter(|_| under_way.count > 0 && !blocked);
+            let wake = deadline.into_iter().chain(hung.map(|session| session.patience())).min();
             // Set anew only after it rang or for an earlier time: most calls are answered long before theirs.
             if let Some(wake) = wake
                 && (timer.is_elapsed() || wake < timer.deadline())
@@ -283,14 +279,24 @@ impl Publisher {
                 () = &mut timer, if wake.is_some() => {
                     let now = Instant::now();
                     self.lock().expire(now);
-                    let waiting = session.as_ref().filter(|_| under_way.count > 0 && !blocked);
-                    if let Some(hung) = waiting.filter(|session| now >= session.patience()) {
+                    if let Some(hung) = hung.filter(|session| now >= session.patience()) {
                         hung.fail();
                     }
                 }
                 () = self.sooner.notified() => {}
             }
         }
+    }
+
+    /// The channel, unless another one is needed: then the next begins when nothing is under way on this one, so that
+    /// what is queued keeps its order.
+    fn of_use(&self, session: Option<Arc<Session>>, under_way: &UnderWay) -> Option<Arc<Session>> {
+        let is_free = under_way.count == 0;
+        let session = session.filter(|session| !(session.is_over() || is_free && session.is_stale()));
+        if session.is_none() {
+            *self.current() = None;
+        }
+        session
     }
 
     /// Opens a channel and makes sure of the exchange; `None` when that failed.

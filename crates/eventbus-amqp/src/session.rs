@@ -1,6 +1,7 @@
 //! A channel that confirms: messages go out on it, and their publishers are told what became of them.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,10 +19,18 @@ use crate::message::Parcel;
 use crate::post::{End, unanswered};
 use crate::topology::{Bus, Maker};
 
+/// How old a channel is, at least, when another one takes its place over a message that was refused.
+///
+/// A broker refuses everything that a channel sends to a queue, for as long as a node is down, when the channel's first
+/// message to it came before the broker knew that another node leads the queue now. Another channel is served.
+pub(crate) const FRESH: Duration = Duration::from_secs(1);
+
 /// A channel that confirms, with the exchange made sure of.
 pub(crate) struct Session {
     link: Arc<Link>,
     channel: Channel,
+    opened: Instant,
+    refused: AtomicBool,
     blocked: watch::Receiver<Option<String>>,
     /// When an answer came last, or could not come.
     heard: Mutex<Instant>,
@@ -32,11 +41,23 @@ impl Session {
         let channel = link.channel().await?;
         Maker { link: &link, channel: &channel }.bus(bus, unrouted).await?;
         link.within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        Ok(Self { blocked: link.blocked(), link, channel, heard: Mutex::new(Instant::now()) })
+        let (blocked, now) = (link.blocked(), Instant::now());
+        let (refused, heard) = (AtomicBool::new(false), Mutex::new(now));
+        Ok(Self { link, channel, opened: now, refused, blocked, heard })
     }
 
     pub(crate) fn is_over(&self) -> bool {
         self.link.is_down() || !self.channel.status().connected()
+    }
+
+    /// Whether another channel may be served better.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.refused.load(Ordering::SeqCst) && self.opened.elapsed() >= FRESH
+    }
+
+    /// Whether it may be used.
+    pub(crate) fn serves(&self) -> bool {
+        !self.is_over() && !self.is_stale() && !self.is_blocked()
     }
 
     /// Whether the broker takes nothing, and says so.
@@ -81,7 +102,7 @@ impl Session {
             biased;
             outcomes = join_all(sent) => {
                 self.hear();
-                end.tell(outcomes.into_iter().map(outcome));
+                end.tell(outcomes.into_iter().map(|confirmed| self.outcome(confirmed)));
             }
             () = self.link.lost() => end.tell(std::iter::repeat_with(|| Err(lost()))),
         }
@@ -97,7 +118,7 @@ impl Session {
                 biased;
                 confirmed = &mut confirmed => {
                     self.hear();
-                    return outcome(confirmed);
+                    return self.outcome(confirmed);
                 }
                 () = self.link.lost() => return Err(lost()),
                 () = sleep_until(wake) => {
@@ -114,6 +135,17 @@ impl Session {
                     wake = deadline.min(self.patience().max(earliest));
                 }
             }
+        }
+    }
+
+    fn outcome(&self, confirmed: lapin::Result<Confirmation>) -> Result<()> {
+        match confirmed {
+            Ok(confirmation) if confirmation.is_ack() => Ok(()),
+            Ok(_) => {
+                self.refused.store(true, Ordering::SeqCst);
+                Err(Error::new(ErrorKind::Full, "a queue that wants the message refused it"))
+            }
+            Err(error) => Err(unknown(&error)),
         }
     }
 }
@@ -140,12 +172,4 @@ pub(crate) async fn publish(
 /// The outcome of an event whose confirm was lost with its connection.
 fn lost() -> Error {
     unknown(&std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into())
-}
-
-fn outcome(confirmed: lapin::Result<Confirmation>) -> Result<()> {
-    match confirmed {
-        Ok(confirmation) if confirmation.is_ack() => Ok(()),
-        Ok(_) => Err(Error::new(ErrorKind::Full, "a queue that wants the message refused it")),
-        Err(error) => Err(unknown(&error)),
-    }
 }
