@@ -17,6 +17,10 @@ use crate::connection::Link;
 use crate::member::lock;
 use crate::topology::Maker;
 
+/// The consumers by which a member is counted, and asked.
+pub(crate) const MEMBER: &str = "member";
+pub(crate) const ASK: &str = "ask";
+
 /// A channel of one member.
 pub(crate) struct Desk {
     pub(crate) link: Arc<Link>,
@@ -181,6 +185,13 @@ impl Desk {
         });
         let sent = self.link.within(async { Ok(join_all(sent).await) }).await?;
         sent.into_iter().collect()
+    }
+
+    /// Ends the channel of a member. It is counted no more when this returns: a queue finds out only in its own time that a
+    /// channel has ended, and whoever counts before would wait for this member's answer.
+    pub(crate) async fn depart(&self) {
+        let _ = self.cancel([MEMBER, ASK].into_iter().map(ShortString::from)).await;
+        self.close().await;
     }
 
     /// Makes sure that the broker has read every acknowledgement, then ends the channel: what is not acknowledged goes

@@ -330,9 +330,9 @@ impl Inbox {
         if !self.shards.is_empty() {
             futures::future::join_all(self.shards.drain(..)).await;
             while self.jobs.next().await.is_some() {}
-            self.desk.close().await;
+            self.desk.depart().await;
         } else if !self.desk.is_over() && self.empty().await.is_ok() {
-            self.desk.close().await;
+            self.desk.depart().await;
         }
         crate::join::leave(&self.member).await;
     }

@@ -13,7 +13,7 @@ use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, ExchangeKind};
 
 use crate::config::Queues;
-use crate::desk::{Deliveries, Desk, Settling};
+use crate::desk::{ASK, Deliveries, Desk, MEMBER, Settling};
 use crate::error::transient;
 use crate::inbox::Source;
 use crate::lock::Lock;
@@ -217,8 +217,8 @@ async fn enter(member: &Member, lock: &Lock) -> lapin::Result<(Arc<Desk>, Vec<De
     let ask = names.ask(&member.name);
     maker.exclusive(ask.clone()).await?;
     maker.bind(ask.clone(), member.shared.bus.ask(), member.spec.group.as_str().into()).await?;
-    let asked = desk.consume((ask, "ask".into()), Settling::Needless, Source::Ask).await?;
-    let counted = (counted(member), "member".into());
+    let asked = desk.consume((ask, ASK.into()), Settling::Needless, Source::Ask).await?;
+    let counted = (counted(member), MEMBER.into());
     let counted = desk.consume(counted, Settling::Needless, Source::Members).await?;
     Ok((desk, vec![asked, counted]))
 }
