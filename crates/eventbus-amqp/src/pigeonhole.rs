@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use eventbus::Result;
 use lapin::ExchangeKind;
-use lapin::types::FieldTable;
-use tokio::time::{Instant, sleep_until};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::{FieldTable, ShortString};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::config::Queues;
 use crate::connection::Link;
 use crate::desk::Desk;
-use crate::error::{is_missing, transient};
+use crate::error::{is_missing, late, transient};
 use crate::later::Trouble;
 use crate::lock::Lock;
-use crate::plan::{EVENTS, REQUESTS};
+use crate::plan::{EVENTS, REQUESTS, filler};
+use crate::session::publish;
 use crate::shared::Shared;
 use crate::topology::{Life, Maker, Role, arguments_of, arguments_of_full, arguments_of_later};
 use crate::waiting::{FORGETFUL, Made};
@@ -58,7 +60,11 @@ async fn declare(shared: &Shared, maker: &Maker<'_>, made: Made) -> lapin::Resul
     let names = shared.bus.later();
     let (queue, full) = (names.queue(), names.full());
     maker.exchange(full.clone(), ExchangeKind::Fanout, FieldTable::default()).await?;
-    maker.queue(full.clone(), arguments_of_full()).await?;
+    let refuses = maker.queue(full.clone(), arguments_of_full()).await?.message_count() > 0;
+    if !refuses {
+        // Before anything is led there.
+        fill(maker, &full).await?;
+    }
     maker.bind(full.clone(), full.clone(), "".into()).await?;
     let mut arguments = FieldTable::default();
     arguments.insert("alternate-exchange".into(), crate::message::text(full.as_str()));
@@ -70,6 +76,16 @@ async fn declare(shared: &Shared, maker: &Maker<'_>, made: Made) -> lapin::Resul
         maker.bind(queue.clone(), queue, EVENTS.into()).await?;
     }
     Ok(())
+}
+
+/// Has a queue that is to refuse everything begin with that: the broker takes one message more than there is room for.
+async fn fill(maker: &Maker<'_>, full: &ShortString) -> lapin::Result<()> {
+    let Maker { link, channel } = *maker;
+    link.within(channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    let filler = filler(full.as_str());
+    let published = publish(channel, &filler, BasicPublishOptions::default());
+    // Refused is as good: then it is full. A queue without a majority of its nodes says nothing, on a sound connection.
+    timeout(link.patience, published).await.map_err(|_| late())?.map(drop)
 }
 
 /// What its keeper knows of the queue, beside what is planned.

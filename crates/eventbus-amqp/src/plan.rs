@@ -182,6 +182,11 @@ pub(crate) fn mark(exchange: &str, number: i64) -> Parcel {
     note((exchange, REQUESTS), BasicProperties::default(), ("mark", Some(number)))
 }
 
+/// What lies in a queue so that it is full.
+pub(crate) fn filler(queue: &str) -> Parcel {
+    note(("", queue), BasicProperties::default(), ("filler", None))
+}
+
 fn note(
     (exchange, route): (&str, &str),
     properties: BasicProperties,

@@ -162,8 +162,8 @@ impl Later {
         self.names.events()
     }
 
-    /// Exchange and queue of what the exchange leads nowhere, because no more is taken: the queue has no room for
-    /// anything, so whoever published it is told.
+    /// Exchange and queue of what the exchange leads nowhere, because no more is taken: the queue has no room
+    /// beside the message that it was made with, so whoever published it is told.
     pub(crate) fn full(&self) -> ShortString {
         self.names.part("full")
     }
@@ -366,9 +366,9 @@ pub(crate) fn arguments_of_later(later: &Later) -> FieldTable {
     arguments
 }
 
-/// How a queue is made that has no room for anything.
+/// How a queue is made that has room for one message, and refuses all others: on several nodes, as what it stands in for.
 pub(crate) fn arguments_of_full() -> FieldTable {
-    let mut arguments = arguments_of(Role::Empty, Life::Durable(Queues::Classic), None);
+    let mut arguments = arguments_of(Role::Keep, Life::Durable(Queues::Quorum), None);
     arguments.insert("x-max-length".into(), number(0));
     arguments.insert("x-overflow".into(), text("reject-publish"));
     arguments

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use eventbus::conformance::{RabbitCluster, RabbitMq};
 use eventbus::{AnyEvent, ErrorKind, EventBus};
@@ -92,16 +92,46 @@ async fn kill(
     published.ended.store(true, Ordering::SeqCst);
 }
 
+/// The URL of one node with the others behind it.
+fn url(cluster: &RabbitCluster, first: usize) -> String {
+    let nodes = cluster.nodes();
+    let others = [1, 2].map(|next| nodes[(first + next) % nodes.len()].port());
+    format!("{}?nodes=127.0.0.1:{},127.0.0.1:{}", nodes[first].url(), others[0], others[1])
+}
+
+/// The node that dies is the one on which everything was made, and by way of which it is kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_scheduled_outlives_a_node() {
+    let cluster = RabbitCluster::start(RabbitMq::new(), 3).await.expect("RabbitMQ starts");
+    let keeper = bus(&url(&cluster, 0)).await.expect("it is there");
+    let [planned, soon, taken_back] = ["evt_planned", "evt_soon", "evt_taken_back"].map(event);
+    keeper.publish_in(Duration::from_secs(5), &planned).await.expect("it is scheduled");
+    keeper.publish_in(Duration::from_secs(300), &taken_back).await.expect("it is scheduled");
+    let other = bus(&url(&cluster, 1)).await.expect("it is there");
+    let handled = Handled::default();
+    handled.by(&other).await;
+    cluster.nodes()[0].kill();
+    for bus in [&keeper, &other] {
+        until("something can be scheduled", async || {
+            bus.publish_in(Duration::from_secs(1), &soon).await.is_ok()
+        })
+        .await;
+    }
+    until("both have come", async || handled.count() >= 2).await;
+    assert!(other.cancel(taken_back.id()).await.expect("it is answered"), "it was there");
+    until("no trouble is left", async || {
+        [&keeper, &other].iter().all(|bus| bus.health().troubles.is_empty())
+    })
+    .await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_are_killed_and_nothing_confirmed_is_lost() {
     let long = std::env::var_os("CONFORMANCE_LONG").is_some();
     let (kills, more) = if long { (9, 3000) } else { (1, 100) };
     let cluster = RabbitCluster::start(RabbitMq::new(), 3).await.expect("RabbitMQ starts");
-    let [first, second, third] = cluster.nodes() else { unreachable!("there are three") };
-    let url =
-        |one: &str, others: [u16; 2]| format!("{one}?nodes=127.0.0.1:{},127.0.0.1:{}", others[0], others[1]);
-    let consumer = bus(&url(&first.url(), [second.port(), third.port()])).await.expect("it is there");
-    let publisher = bus(&url(&second.url(), [third.port(), first.port()])).await.expect("it is there");
+    let consumer = bus(&url(&cluster, 0)).await.expect("it is there");
+    let publisher = bus(&url(&cluster, 1)).await.expect("it is there");
     let (published, handled) = (Published::default(), Handled::default());
     handled.by(&consumer).await;
     let publishing = (0..PUBLISHERS).map(|number| published.by(&publisher, number));
