@@ -19,7 +19,7 @@ workspace = true
 AMQP = (
     *("acks", "wait", "message", "label", "error", "config", "connection", "topology", "lock", "post", "session", "publisher", "mover"),
     *("shared", "member", "desk", "waiting", "order", "inbox", "reader", "settler", "join", "ask", "backlog", "dead_letters"),
-    *("plan", "agenda", "later", "pigeonhole", "keeper"),
+    *("plan", "entry", "graves", "agenda", "later", "pigeonhole", "keeper"),
 )
 
 REDIS = (

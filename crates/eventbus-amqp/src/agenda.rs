@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
+use crate::entry::{Entry, Held, State, Why};
+use crate::graves::Graves;
 use crate::message::Original;
 use crate::plan::{Answer, Plan, Request, Stone};
 
@@ -18,8 +20,6 @@ const MOST: usize = 4096;
 const OLD: i64 = 15 * 60_000;
 /// How many are moved at once.
 const FEW: usize = 256;
-/// For how long what was taken back is remembered, so that whoever asks again is told the same.
-const REMEMBERED: i64 = 60_000;
 
 /// What is to be done.
 #[derive(Debug)]
@@ -36,91 +36,6 @@ pub(crate) enum Act {
     Answer(Request, Answer),
 }
 
-/// An event that is to be published, without its body until shortly before.
-#[derive(Debug)]
-struct Entry {
-    plan: Plan,
-    size: usize,
-    /// Its message; `None` while that was given back and has not come again.
-    tag: Option<u64>,
-    body: Option<Box<Original>>,
-    /// Its body is here, is on its way out, or comes again.
-    held: Option<Why>,
-    /// Whether a copy is on its way to the end of the queue.
-    is_copied: bool,
-    state: State,
-    /// When its message came.
-    since: i64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Its time has not come; it can be replaced and taken back.
-    Waits,
-    /// On its way out.
-    IsPublished,
-    /// It is being written down that it was taken back.
-    IsBuried,
-    /// Done with, but its message is still to come again.
-    Gone,
-}
-
-impl Entry {
-    fn new(plan: Plan, tag: u64, (size, since): (usize, i64)) -> Self {
-        let (tag, state) = (Some(tag), State::Waits);
-        Self { plan, size, tag, body: None, held: None, is_copied: false, state, since }
-    }
-
-    fn hold(&mut self, why: Why, held: &mut Held) {
-        self.release(held);
-        self.held = Some(why);
-        *held.of(why) += self.size;
-        held.count += usize::from(why == Why::IsNear);
-    }
-
-    fn release(&mut self, held: &mut Held) {
-        self.body = None;
-        if let Some(why) = self.held.take() {
-            *held.of(why) -= self.size;
-            held.count -= usize::from(why == Why::IsNear);
-        }
-    }
-}
-
-/// Why a body is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Why {
-    /// There was room when it came.
-    HasRoom,
-    /// Its time is near, or it is moved.
-    IsNear,
-}
-
-/// How many bytes of bodies are held, and how many for their time is near.
-#[derive(Debug, Default)]
-struct Held {
-    kept: usize,
-    near: usize,
-    count: usize,
-}
-
-impl Held {
-    fn of(&mut self, why: Why) -> &mut usize {
-        match why {
-            Why::HasRoom => &mut self.kept,
-            Why::IsNear => &mut self.near,
-        }
-    }
-}
-
-/// Something that was taken back.
-#[derive(Debug)]
-struct Grave {
-    tag: u64,
-    by: String,
-    until: i64,
-}
-
 /// What is planned.
 #[derive(Debug)]
 pub(crate) struct Agenda {
@@ -134,10 +49,7 @@ pub(crate) struct Agenda {
     asleep: BTreeSet<(i64, i64, i64)>,
     /// Since when messages lie where they are, by number.
     ages: VecDeque<(i64, i64)>,
-    graves: HashMap<i64, Grave>,
-    /// The graves by time, and by the name of the request.
-    fading: VecDeque<(i64, i64)>,
-    dug_by: HashMap<String, i64>,
+    graves: Graves,
     /// Requests whose graves are being dug, by the number of the plan.
     mourners: HashMap<i64, Vec<(u64, Request)>>,
     /// Requests that came before everything had been read.
@@ -155,9 +67,7 @@ impl Agenda {
             order: BTreeSet::new(),
             asleep: BTreeSet::new(),
             ages: VecDeque::new(),
-            graves: HashMap::new(),
-            fading: VecDeque::new(),
-            dug_by: HashMap::new(),
+            graves: Graves::default(),
             mourners: HashMap::new(),
             early: Some(Vec::new()),
             held: Held::default(),
@@ -190,7 +100,7 @@ impl Agenda {
         let number = plan.number;
         if self.entries.contains_key(&number) {
             self.came_again(tag, (number, original), now);
-        } else if self.graves.contains_key(&number) || !self.makes_room(&plan) {
+        } else if self.graves.has(number) || !self.makes_room(&plan) {
             self.acts.push(Act::Ack(tag));
         } else {
             let place = (plan.due, plan.place, number);
@@ -300,7 +210,7 @@ impl Agenda {
             early.push((tag, request));
             return;
         }
-        if self.dug_by.contains_key(&request.name) {
+        if self.graves.was_dug_by(&request.name) {
             return self.answer(tag, request, Answer::TakenBack);
         }
         let asked = |(_, other): &(u64, Request)| other.name == request.name;
@@ -328,13 +238,7 @@ impl Agenda {
     /// It came that a plan was taken back: from now on nobody publishes it, whoever keeps the queue.
     pub(crate) fn stone(&mut self, tag: u64, stone: Stone, now: i64) {
         let Stone { number, by, .. } = stone;
-        let until = now + REMEMBERED;
-        if let Some(other) = self.graves.insert(number, Grave { tag, by: by.clone(), until }) {
-            self.acts.push(Act::Ack(other.tag));
-            self.dug_by.remove(&other.by);
-        }
-        self.dug_by.insert(by, number);
-        self.fading.push_back((until, number));
+        self.acts.extend(self.graves.dig(number, (tag, by), now).map(Act::Ack));
         if self.entries.get(&number).is_some_and(|entry| entry.state != State::IsPublished) {
             self.drop(number);
         }
@@ -400,16 +304,8 @@ impl Agenda {
 
     /// Forgets what was taken back long ago, and whose event is gone.
     fn fade(&mut self, now: i64) {
-        while let Some((until, number)) = self.fading.front().copied().filter(|(until, _)| *until <= now) {
-            self.fading.pop_front();
-            if self.entries.contains_key(&number) {
-                self.fading.push_back((now + REMEMBERED, number));
-            } else if let Some(grave) = self.graves.get(&number).filter(|grave| grave.until <= until) {
-                self.acts.push(Act::Ack(grave.tag));
-                self.dug_by.remove(&grave.by);
-                self.graves.remove(&number);
-            }
-        }
+        let faded = self.graves.fade(now, |number| self.entries.contains_key(&number));
+        self.acts.extend(faded.into_iter().map(Act::Ack));
     }
 
     /// Takes the events whose time has come, in order.
@@ -449,6 +345,7 @@ impl Agenda {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graves::REMEMBERED;
 
     const NOW: i64 = 1_800_000_000_000;
     const HOUR: i64 = 3_600_000;

@@ -1,0 +1,81 @@
+//! One event of the agenda, and how much of all bodies is held.
+
+use crate::message::Original;
+use crate::plan::Plan;
+
+/// An event that is to be published, without its body until shortly before.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) plan: Plan,
+    pub(crate) size: usize,
+    /// Its message; `None` while that was given back and has not come again.
+    pub(crate) tag: Option<u64>,
+    pub(crate) body: Option<Box<Original>>,
+    /// Its body is here, is on its way out, or comes again.
+    pub(crate) held: Option<Why>,
+    /// Whether a copy is on its way to the end of the queue.
+    pub(crate) is_copied: bool,
+    pub(crate) state: State,
+    /// When its message came.
+    pub(crate) since: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Its time has not come; it can be replaced and taken back.
+    Waits,
+    /// On its way out.
+    IsPublished,
+    /// It is being written down that it was taken back.
+    IsBuried,
+    /// Done with, but its message is still to come again.
+    Gone,
+}
+
+impl Entry {
+    pub(crate) fn new(plan: Plan, tag: u64, (size, since): (usize, i64)) -> Self {
+        let (tag, state) = (Some(tag), State::Waits);
+        Self { plan, size, tag, body: None, held: None, is_copied: false, state, since }
+    }
+
+    pub(crate) fn hold(&mut self, why: Why, held: &mut Held) {
+        self.release(held);
+        self.held = Some(why);
+        *held.of(why) += self.size;
+        held.count += usize::from(why == Why::IsNear);
+    }
+
+    pub(crate) fn release(&mut self, held: &mut Held) {
+        self.body = None;
+        if let Some(why) = self.held.take() {
+            *held.of(why) -= self.size;
+            held.count -= usize::from(why == Why::IsNear);
+        }
+    }
+}
+
+/// Why a body is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// There was room when it came.
+    HasRoom,
+    /// Its time is near, or it is moved.
+    IsNear,
+}
+
+/// How many bytes of bodies are held, and how many for their time is near.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub(crate) kept: usize,
+    pub(crate) near: usize,
+    pub(crate) count: usize,
+}
+
+impl Held {
+    fn of(&mut self, why: Why) -> &mut usize {
+        match why {
+            Why::HasRoom => &mut self.kept,
+            Why::IsNear => &mut self.near,
+        }
+    }
+}

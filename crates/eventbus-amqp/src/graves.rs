@@ -1,0 +1,67 @@
+//! What was taken back, for as long as somebody may ask again or a message of it may still come.
+
+use std::collections::{HashMap, VecDeque};
+
+/// For how long what was taken back is remembered, so that whoever asks again is told the same.
+pub(crate) const REMEMBERED: i64 = 60_000;
+
+/// Something that was taken back.
+#[derive(Debug)]
+struct Grave {
+    tag: u64,
+    by: String,
+    until: i64,
+}
+
+/// What was taken back.
+#[derive(Debug, Default)]
+pub(crate) struct Graves {
+    /// By the number of the plan.
+    graves: HashMap<i64, Grave>,
+    /// By time, and by the name of the request.
+    fading: VecDeque<(i64, i64)>,
+    dug_by: HashMap<String, i64>,
+}
+
+impl Graves {
+    pub(crate) fn len(&self) -> usize {
+        self.graves.len()
+    }
+
+    pub(crate) fn has(&self, number: i64) -> bool {
+        self.graves.contains_key(&number)
+    }
+
+    /// Whether something was taken back for this request.
+    pub(crate) fn was_dug_by(&self, name: &str) -> bool {
+        self.dug_by.contains_key(name)
+    }
+
+    /// A plan was taken back; gives the message that said so before.
+    pub(crate) fn dig(&mut self, number: i64, (tag, by): (u64, String), now: i64) -> Option<u64> {
+        let until = now + REMEMBERED;
+        let other = self.graves.insert(number, Grave { tag, by: by.clone(), until });
+        if let Some(other) = &other {
+            self.dug_by.remove(&other.by);
+        }
+        self.dug_by.insert(by, number);
+        self.fading.push_back((until, number));
+        other.map(|other| other.tag)
+    }
+
+    /// Forgets what was taken back long ago, and whose event is gone; gives the messages that said so.
+    pub(crate) fn fade(&mut self, now: i64, is_there: impl Fn(i64) -> bool) -> Vec<u64> {
+        let mut faded = Vec::new();
+        while let Some((until, number)) = self.fading.front().copied().filter(|(until, _)| *until <= now) {
+            self.fading.pop_front();
+            if is_there(number) {
+                self.fading.push_back((now + REMEMBERED, number));
+            } else if let Some(grave) = self.graves.get(&number).filter(|grave| grave.until <= until) {
+                faded.push(grave.tag);
+                self.dug_by.remove(&grave.by);
+                self.graves.remove(&number);
+            }
+        }
+        faded
+    }
+}
