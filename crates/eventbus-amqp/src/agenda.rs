@@ -1,7 +1,7 @@
 //! What is published when, and what was taken back: a pure state machine of whoever keeps the queue of what is published
 //! later. It reads no clock; all times are in ms since 1970.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::entry::{Entry, Held, State, Why};
 use crate::graves::Graves;
@@ -47,6 +47,8 @@ pub(crate) struct Agenda {
     order: BTreeSet<(i64, i64, i64)>,
     /// Those of them whose bodies are in the queue alone.
     asleep: BTreeSet<(i64, i64, i64)>,
+    /// Those that were refused, on their way again or not.
+    refused: HashSet<i64>,
     /// Since when messages lie where they are, by number.
     ages: VecDeque<(i64, i64)>,
     graves: Graves,
@@ -66,6 +68,7 @@ impl Agenda {
             ids: HashMap::new(),
             order: BTreeSet::new(),
             asleep: BTreeSet::new(),
+            refused: HashSet::new(),
             ages: VecDeque::new(),
             graves: Graves::default(),
             mourners: HashMap::new(),
@@ -103,10 +106,10 @@ impl Agenda {
         } else if self.graves.has(number) || !self.makes_room(&plan) {
             self.acts.push(Act::Ack(tag));
         } else {
-            let place = (plan.due, plan.place, number);
-            self.order.insert(place);
             self.ids.insert(plan.id.clone(), number);
             let mut entry = Entry::new(plan, tag, (original.size(), now));
+            let place = entry.spot();
+            self.order.insert(place);
             if self.held.kept < KEPT {
                 entry.hold(Why::HasRoom, &mut self.held);
                 entry.body = Some(original);
@@ -148,7 +151,7 @@ impl Agenda {
             entry.is_copied = true;
             self.acts.push(Act::Renew(entry.plan.clone(), original));
         } else {
-            self.asleep.insert((entry.plan.due, entry.plan.place, number));
+            self.asleep.insert(entry.spot());
             self.age(number);
         }
     }
@@ -176,13 +179,16 @@ impl Agenda {
     /// Takes an event out of all that can be published, replaced and taken back.
     fn retire(&mut self, number: i64, state: State) {
         let Some(entry) = self.entries.get_mut(&number) else { return };
-        let place = (entry.plan.due, entry.plan.place, number);
+        let place = entry.spot();
         self.order.remove(&place);
         self.asleep.remove(&place);
         if self.ids.get(&entry.plan.id) == Some(&number) {
             self.ids.remove(&entry.plan.id);
         }
         entry.state = state;
+        if state != State::IsPublished {
+            self.refused.remove(&number);
+        }
     }
 
     /// An event is done with.
@@ -196,6 +202,7 @@ impl Agenda {
         let Some(entry) = self.entries.get_mut(&number) else { return };
         entry.release(&mut self.held);
         entry.state = State::Gone;
+        self.refused.remove(&number);
         if let Some(tag) = entry.tag.take() {
             self.acts.push(Act::Ack(tag));
             if !entry.is_copied {
@@ -296,7 +303,7 @@ impl Agenda {
                 entry.is_copied = true;
                 self.acts.push(Act::Renew(entry.plan.clone(), original));
             } else {
-                let place = (entry.plan.due, entry.plan.place, number);
+                let place = entry.spot();
                 self.recall(place);
             }
         }
@@ -333,7 +340,21 @@ impl Agenda {
         let Some(entry) = self.entries.get_mut(&number) else { return };
         entry.state = State::Waits;
         entry.body = Some(original);
-        self.order.insert((entry.plan.due, entry.plan.place, number));
+        self.order.insert(entry.spot());
+    }
+
+    /// An event was refused by somebody who wants it: it is tried again after a pause, and holds up no other.
+    pub(crate) fn refused(&mut self, number: i64, original: Box<Original>, now: i64) {
+        if let Some(entry) = self.entries.get_mut(&number) {
+            entry.rest(now);
+            self.refused.insert(number);
+            self.failed(number, original);
+        }
+    }
+
+    /// Whether events wait that were refused.
+    pub(crate) fn is_refused(&self) -> bool {
+        !self.refused.is_empty()
     }
 
     /// When the next event is due.
@@ -408,6 +429,31 @@ mod tests {
         assert_eq!(acts(&mut agenda), "ack 5, ack 2");
         agenda.failed(3, event("c", (3, NOW + 10)).1);
         assert_eq!(due(&mut agenda, NOW + 30), [3, 1], "what failed is tried again");
+    }
+
+    /// Each try reaches those again that did not refuse the event.
+    #[test]
+    fn what_is_refused_rests_for_longer_each_time_and_holds_up_no_other() {
+        let mut agenda = read();
+        agenda.event(1, event("a", (1, NOW)), NOW);
+        agenda.event(2, event("b", (2, NOW + 1)), NOW);
+        assert_eq!(due(&mut agenda, NOW), [1]);
+        let mut now = NOW;
+        for pause in [200, 400, 800, 1600, 3200, 6400, 12_800, 25_600, 51_200, 60_000, 60_000] {
+            agenda.refused(1, event("a", (1, NOW)).1, now);
+            assert!(agenda.is_refused());
+            if now == NOW {
+                assert_eq!(due(&mut agenda, NOW + 1), [2]);
+                agenda.published(2);
+            }
+            assert_eq!(agenda.next(), Some(now + pause));
+            assert_eq!(due(&mut agenda, now + pause - 1), NONE);
+            now += pause;
+            assert_eq!(due(&mut agenda, now), [1]);
+            assert!(agenda.is_refused(), "until it has gone");
+        }
+        agenda.published(1);
+        assert_eq!((acts(&mut agenda).as_str(), agenda.is_refused()), ("ack 2, ack 1", false));
     }
 
     #[test]

@@ -3,6 +3,10 @@
 use crate::message::Original;
 use crate::plan::Plan;
 
+/// How long an event rests that was refused, in ms; twice as long each time, up to the longest rest.
+const REST: i64 = 200;
+const LONGEST_REST: i64 = 60_000;
+
 /// An event that is to be published, without its body until shortly before.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -18,6 +22,10 @@ pub(crate) struct Entry {
     pub(crate) state: State,
     /// When its message came.
     pub(crate) since: i64,
+    /// When it is published: its time, or later if it was refused.
+    pub(crate) time: i64,
+    /// How often it was refused.
+    pub(crate) refusals: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +42,20 @@ pub(crate) enum State {
 
 impl Entry {
     pub(crate) fn new(plan: Plan, tag: u64, (size, since): (usize, i64)) -> Self {
-        let (tag, state) = (Some(tag), State::Waits);
-        Self { plan, size, tag, body: None, held: None, is_copied: false, state, since }
+        let (tag, state, time) = (Some(tag), State::Waits, plan.due);
+        let (body, held, is_copied, refusals) = (None, None, false, 0);
+        Self { plan, size, tag, body, held, is_copied, state, since, time, refusals }
+    }
+
+    /// Where it belongs among all that wait.
+    pub(crate) fn spot(&self) -> (i64, i64, i64) {
+        (self.time, self.plan.place, self.plan.number)
+    }
+
+    /// It was refused: each try reaches those again that did not refuse it, so the pause grows.
+    pub(crate) fn rest(&mut self, now: i64) {
+        self.time = now + REST.saturating_mul(1 << self.refusals.min(20)).min(LONGEST_REST);
+        self.refusals += 1;
     }
 
     pub(crate) fn hold(&mut self, why: Why, held: &mut Held) {

@@ -32,6 +32,11 @@ const TICK: Duration = Duration::from_millis(200);
 const REST: Duration = Duration::from_millis(200);
 /// The same when it fails again and again.
 const LONGEST_REST: Duration = Duration::from_secs(5);
+/// How long events may be refused until a session ends: a broker refuses everything that a channel sends to a queue, for as
+/// long as a node is down, when the first message came before it knew that another node leads the queue now.
+const REFUSED: Duration = Duration::from_secs(5);
+/// The same when the sessions before ended so too: then it is not the channel.
+const LONGEST_REFUSED: Duration = Duration::from_secs(5 * 60);
 /// How long what is under way is waited for in the end.
 const LEAVING: Duration = Duration::from_secs(3);
 /// How long publishing events that are due may take until it counts as failed.
@@ -47,7 +52,7 @@ pub(crate) fn start(shared: &Arc<Shared>) {
 }
 
 async fn stand_by(shared: Arc<Shared>) {
-    let (later, mut rest) = (&shared.later, REST);
+    let (later, mut rest, mut refused) = (&shared.later, REST, REFUSED);
     while shared.open().is_ok() {
         let session = tokio::select! {
             session = Session::open(&shared) => session,
@@ -56,11 +61,16 @@ async fn stand_by(shared: Arc<Shared>) {
         let ended = match session {
             Ok(session) => {
                 rest = REST;
-                session.run().await
+                session.run(refused).await
             }
             Err(error) => Err(error),
         };
         later.set(Access::None);
+        later.tell(Trouble::Refused, None);
+        refused = match ended {
+            Ok(Ended::Refused) => (refused * 2).min(LONGEST_REFUSED),
+            _ => REFUSED,
+        };
         if let Err(error) = ended {
             let queue = shared.bus.later().queue();
             let text = format!("what is scheduled in {queue} is not kept here: {error}");
@@ -79,6 +89,15 @@ enum Source {
     Answers,
 }
 
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// The transport closes.
+    Closed,
+    /// Events were refused for too long; another channel may be served better.
+    Refused,
+}
+
 /// Events on their way out, with what became of them.
 type Outgoing = BoxFuture<'static, Vec<(i64, Box<Original>, lapin::Result<bool>)>>;
 
@@ -93,6 +112,8 @@ struct Session {
     outgoing: Option<Outgoing>,
     /// Nothing is published before this instant.
     rest: Instant,
+    /// Since when events are refused.
+    refused: Option<Instant>,
     jobs: FuturesUnordered<BoxFuture<'static, ()>>,
     room: Room,
     /// Whether the broker lets this one read the queue.
@@ -129,6 +150,7 @@ impl Session {
             mark: rand::random(),
             outgoing: None,
             rest: Instant::now(),
+            refused: None,
             jobs: FuturesUnordered::new(),
             room: Room::new(shared),
             is_keeper: false,
@@ -140,28 +162,33 @@ impl Session {
         Ok(session)
     }
 
-    async fn run(mut self) -> Result<()> {
+    /// Keeps the queue until the transport closes, or events have been refused for so long.
+    async fn run(mut self, refused: Duration) -> Result<Ended> {
         let shared = Arc::clone(&self.shared);
         let closed = shared.later.closed();
         tokio::pin!(closed);
-        loop {
+        let ended = loop {
+            if self.refused.is_some_and(|since| since.elapsed() >= refused) && self.outgoing.is_none() {
+                break Ended::Refused;
+            }
             let now = now();
+            self.doubt();
             self.agenda.tick(now);
             self.send_due(now);
             self.act().await.map_err(|error| transient("keeping scheduled events", error))?;
             let wake = self.wake(now);
             tokio::select! {
                 biased;
-                () = &mut closed => break,
+                () = &mut closed => break Ended::Closed,
                 () = self.desk.link.lost() => return Err(lost("the connection was lost")),
                 outcomes = next(&mut self.outgoing) => self.went(outcomes),
                 Some(first) = self.streams.next() => self.take_in(first)?,
                 Some(()) = self.jobs.next(), if !self.jobs.is_empty() => {}
                 () = sleep(wake) => {}
             }
-        }
+        };
         self.leave().await;
-        Ok(())
+        Ok(ended)
     }
 
     /// How long nothing has to be done.
@@ -225,7 +252,10 @@ impl Session {
 
     /// Publishes what is due, one batch after the other.
     fn send_due(&mut self, now: i64) {
-        if self.outgoing.is_some() || Instant::now() < self.rest {
+        if self.outgoing.is_some()
+            || Instant::now() < self.rest
+            || self.desk.link.blocked().borrow().is_some()
+        {
             return;
         }
         let due = self.agenda.due(now);
@@ -244,15 +274,30 @@ impl Session {
 
     /// What became of events that were due.
     fn went(&mut self, outcomes: Vec<(i64, Box<Original>, lapin::Result<bool>)>) {
+        let now = now();
         for (number, original, outcome) in outcomes {
-            if let Ok(true) = outcome {
-                self.agenda.published(number);
-            } else {
-                tracing::debug!(?outcome, "a scheduled event could not be published; it is tried again");
-                self.agenda.failed(number, original);
-                self.rest = Instant::now() + REST;
+            match outcome {
+                Ok(true) => self.agenda.published(number),
+                Ok(false) => self.agenda.refused(number, original, now),
+                Err(error) => {
+                    tracing::debug!(%error, "a scheduled event could not be published; it is tried again");
+                    self.agenda.failed(number, original);
+                    self.rest = Instant::now() + REST;
+                }
             }
         }
+    }
+
+    /// Notes since when events are refused, and tells.
+    fn doubt(&mut self) {
+        let is_refused = self.agenda.is_refused();
+        if is_refused == self.refused.is_some() {
+            return;
+        }
+        self.refused = is_refused.then(Instant::now);
+        let text =
+            "a queue refuses scheduled events that it is bound to; each is tried again, in a minute at most";
+        self.shared.later.tell(Trouble::Refused, is_refused.then(|| text.to_owned()));
     }
 
     /// Does what the agenda says.

@@ -43,8 +43,8 @@ pub(crate) struct Later {
     asked: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
     /// The place of the plan before.
     place: AtomicI64,
-    /// What is wrong at this moment: with the queue, with what lies in it, with how much that is.
-    troubles: Mutex<[Option<String>; 3]>,
+    /// What is wrong at this moment: with the queue, with what lies in it, with how much that is, with where it goes.
+    troubles: Mutex<[Option<String>; 4]>,
 }
 
 /// What may be wrong.
@@ -53,6 +53,7 @@ pub(crate) enum Trouble {
     Broken,
     Foreign,
     Full,
+    Refused,
 }
 
 impl Default for Later {

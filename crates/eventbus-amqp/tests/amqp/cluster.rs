@@ -125,6 +125,26 @@ async fn what_is_scheduled_outlives_a_node() {
     .await;
 }
 
+/// A broker refuses what a channel sends to a queue for as long as a node is down, when the channel's first message to it
+/// came before the broker knew that another node leads the queue now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_due_when_a_node_dies_does_not_wait_for_it() {
+    let cluster = RabbitCluster::start(RabbitMq::new(), 3).await.expect("RabbitMQ starts");
+    let consumer = bus(&url(&cluster, 0)).await.expect("it is there");
+    let keeper = bus(&url(&cluster, 1)).await.expect("it is there");
+    assert!(!keeper.cancel(event("evt_unknown").id()).await.expect("it is answered"), "nobody knows it");
+    let handled = Handled::default();
+    handled.by(&consumer).await;
+    let planned: Vec<_> = (0..20).map(|number| event(&format!("evt_{number}"))).collect();
+    cluster.nodes()[0].kill();
+    for (number, event) in (1..).zip(&planned) {
+        let delay = Duration::from_millis(100 * number);
+        until("it is scheduled", async || keeper.publish_in(delay, event).await.is_ok()).await;
+    }
+    until("all have come", async || handled.count() >= planned.len()).await;
+    until("no trouble is left", async || keeper.health().troubles.is_empty()).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_are_killed_and_nothing_confirmed_is_lost() {
     let long = std::env::var_os("CONFORMANCE_LONG").is_some();

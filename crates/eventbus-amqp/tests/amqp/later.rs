@@ -5,7 +5,8 @@ use std::time::Duration;
 use eventbus::conformance::{Fault, Faults as _, Proxy, VirtualHost};
 use eventbus::{AnyEvent, ErrorKind, EventBus};
 use lapin::BasicProperties;
-use lapin::options::{BasicGetOptions, BasicPublishOptions};
+use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueBindOptions};
+use lapin::types::{AMQPValue, FieldTable};
 use tokio::time::{Instant, sleep_until};
 
 use crate::ground::{Seen, bus, client, event, host, json, until};
@@ -145,6 +146,37 @@ async fn what_is_no_event_is_put_aside_and_told() {
         assert_eq!(aside.delivery.data, body);
     }
     until("all is well again", async || bus.health().troubles.is_empty()).await;
+}
+
+#[tokio::test]
+async fn what_one_queue_refuses_is_told_and_holds_up_no_other() {
+    let host = host().await;
+    let bus = bus(&host.url()).await.unwrap();
+    let seen = Seen::default();
+    seen.by(&bus, "g").await;
+    let (_connection, channel) = client(&host).await;
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(0));
+    arguments.insert("x-overflow".into(), AMQPValue::LongString("reject-publish".into()));
+    channel.queue_declare("full".into(), Default::default(), arguments).await.unwrap();
+    let key = "shop.parcel.shipped".into();
+    let options = QueueBindOptions::default();
+    channel.queue_bind("full".into(), "bus".into(), key, options, FieldTable::default()).await.unwrap();
+    let (refused, other) =
+        (event("evt_refused"), AnyEvent::from_json(json("evt_other", "parcel.returned")).unwrap());
+    let since = Instant::now();
+    bus.publish_in(Duration::from_millis(1), &refused).await.unwrap();
+    bus.publish_in(Duration::from_secs(1), &other).await.unwrap();
+    until("it is told", async || {
+        bus.health().troubles.iter().any(|trouble| trouble.contains("refuses scheduled events"))
+    })
+    .await;
+    let came = seen.until(7).await;
+    assert!(since.elapsed() > Duration::from_secs(4), "each try reaches the others again: {:?}", ids(&came));
+    assert_eq!(came.iter().filter(|event| event.id() == other.id()).count(), 1);
+    channel.queue_delete("full".into(), Default::default()).await.unwrap();
+    until("it has gone", async || bus.health().troubles.is_empty()).await;
+    assert!(!bus.cancel(refused.id()).await.unwrap());
 }
 
 #[tokio::test]
