@@ -10,8 +10,11 @@ use std::time::{Duration, Instant};
 
 use eventbus::conformance::{RabbitCluster, RabbitMq};
 use eventbus::{AnyEvent, ErrorKind, EventBus};
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection, ConnectionProperties};
 
-use crate::ground::{bus, event, until};
+use crate::ground::{bus, event, json, until};
 
 /// Who publishes at once.
 const PUBLISHERS: usize = 8;
@@ -125,23 +128,50 @@ async fn what_is_scheduled_outlives_a_node() {
     .await;
 }
 
+async fn client(url: &str) -> Channel {
+    let connection = Connection::connect(url, ConnectionProperties::default());
+    connection.await.expect("it lets guests in").create_channel().await.expect("it has channels")
+}
+
 /// A broker refuses what a channel sends to a queue for as long as a node is down, when the channel's first message to it
-/// came before the broker knew that another node leads the queue now.
+/// came before the broker knew that another node leads the queue now. One of many queues is hit by that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_due_when_a_node_dies_does_not_wait_for_it() {
+    const QUEUES: u64 = 30;
     let cluster = RabbitCluster::start(RabbitMq::new(), 3).await.expect("RabbitMQ starts");
-    let consumer = bus(&url(&cluster, 0)).await.expect("it is there");
     let keeper = bus(&url(&cluster, 1)).await.expect("it is there");
     assert!(!keeper.cancel(event("evt_unknown").id()).await.expect("it is answered"), "nobody knows it");
-    let handled = Handled::default();
-    handled.by(&consumer).await;
-    let planned: Vec<_> = (0..20).map(|number| event(&format!("evt_{number}"))).collect();
-    cluster.nodes()[0].kill();
-    for (number, event) in (1..).zip(&planned) {
-        let delay = Duration::from_millis(100 * number);
-        until("it is scheduled", async || keeper.publish_in(delay, event).await.is_ok()).await;
+    let (leads, lives) = (client(&cluster.nodes()[0].url()).await, client(&cluster.nodes()[1].url()).await);
+    for number in 0..QUEUES {
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+        let (name, key) = (format!("q{number}"), format!("shop.parcel.of_{number}"));
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        leads.queue_declare(name.clone().into(), options, arguments).await.unwrap();
+        let bound = lives.queue_bind(
+            name.into(),
+            "bus".into(),
+            key.into(),
+            Default::default(),
+            FieldTable::default(),
+        );
+        bound.await.unwrap();
     }
-    until("all have come", async || handled.count() >= planned.len()).await;
+    let count = async |number: u64| {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let looked = lives.queue_declare(format!("q{number}").into(), options, FieldTable::default());
+        looked.await.expect("it is there").message_count()
+    };
+    for number in 0..QUEUES {
+        let json = json(&format!("evt_{number}"), &format!("parcel.of_{number}"));
+        let delay = Duration::from_millis(1000 + 30 * number);
+        keeper.publish_in(delay, &AnyEvent::from_json(json).unwrap()).await.expect("it is scheduled");
+    }
+    until("the first has come", async || count(0).await > 0).await;
+    cluster.nodes()[0].kill();
+    for number in 0..QUEUES {
+        until("it has come", async || count(number).await > 0).await;
+    }
     until("no trouble is left", async || keeper.health().troubles.is_empty()).await;
 }
 
