@@ -10,7 +10,7 @@ use eventbus::{ErrorKind, Result};
 use futures::future::{BoxFuture, FutureExt as _, join_all};
 use futures::stream::{FuturesUnordered, SelectAll, StreamExt as _};
 use lapin::message::Delivery;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::options::{BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::agenda::{Act, Agenda};
@@ -19,7 +19,7 @@ use crate::error::{late, transient};
 use crate::later::{Access, Trouble, send};
 use crate::message::{Original, Parcel};
 use crate::pigeonhole::{Room, make};
-use crate::plan::{Answer, Note, mark, published};
+use crate::plan::{Answer, Note, Request, mark, published};
 use crate::session::publish;
 use crate::shared::Shared;
 use crate::topology::Maker;
@@ -303,14 +303,14 @@ impl Session {
     /// Does what the agenda says.
     async fn act(&mut self) -> lapin::Result<()> {
         let queue = self.shared.bus.later().queue();
-        let (mut acked, mut returned) = (std::mem::take(&mut self.done), Vec::new());
+        let (mut acked, mut returned, mut answers) = (std::mem::take(&mut self.done), Vec::new(), Vec::new());
         for act in self.agenda.acts() {
             match act {
                 Act::Ack(tag) => acked.push(tag),
                 Act::Return(tag) => returned.push((tag, Requeue::Yes)),
                 Act::Renew(plan, original) => self.publish(plan.again(queue.as_str(), &original)),
                 Act::Bury(stone) => self.publish(stone.parcel(queue.as_str())),
-                Act::Answer(request, answer) => self.publish(request.answer(answer)),
+                Act::Answer(request, answer) => answers.push((request, answer)),
             }
         }
         for tag in self.foreign.drain(..) {
@@ -319,9 +319,21 @@ impl Session {
         }
         self.desk.finish(&acked).await;
         self.desk.turn_away(&returned).await?;
+        self.answer(answers).await?;
         if self.agenda.is_read() {
             self.room.look(&self.desk, self.agenda.len() as u64).await?;
         }
+        Ok(())
+    }
+
+    /// Answers requests that were acknowledged. That there was nothing is said when the broker has read that: the request
+    /// would come again, and take back what is planned after its answer.
+    async fn answer(&mut self, answers: Vec<(Request, Answer)>) -> lapin::Result<()> {
+        if answers.iter().any(|(_, answer)| *answer == Answer::NotThere) {
+            let flushed = self.desk.channel.basic_qos(MOST, BasicQosOptions::default());
+            self.desk.link.within(flushed).await?;
+        }
+        answers.into_iter().for_each(|(request, answer)| self.publish(request.answer(answer)));
         Ok(())
     }
 
