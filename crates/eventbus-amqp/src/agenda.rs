@@ -103,7 +103,7 @@ impl Agenda {
         let number = plan.number;
         if self.entries.contains_key(&number) {
             self.came_again(tag, (number, original), now);
-        } else if self.graves.has(number) || !self.makes_room(&plan) {
+        } else if self.graves.covers(number, now) || !self.makes_room(&plan) {
             self.acts.push(Act::Ack(tag));
         } else {
             self.ids.insert(plan.id.clone(), number);
@@ -126,6 +126,8 @@ impl Agenda {
         let Some(entry) = self.entries.get_mut(&number) else { return };
         if entry.state == State::Gone {
             self.entries.remove(&number);
+            self.graves.covers(number, now);
+            self.graves.done(number);
             self.acts.push(Act::Ack(tag));
             return;
         }
@@ -159,9 +161,9 @@ impl Agenda {
     /// The plan that came last for an event is the one that counts. Tells whether that is this one.
     fn makes_room(&mut self, plan: &Plan) -> bool {
         let Some(other) = self.ids.get(&plan.id).copied() else { return true };
-        // What comes again comes in any order.
+        // What comes again comes in any order, and a copy comes later than what it is a copy of.
         let is_older = self.entries.get(&other).is_some_and(|other| plan.place < other.plan.place);
-        if is_older && !self.is_read() {
+        if is_older && (plan.is_copy || !self.is_read()) {
             return false;
         }
         self.drop(other);
@@ -207,6 +209,7 @@ impl Agenda {
             self.acts.push(Act::Ack(tag));
             if !entry.is_copied {
                 self.entries.remove(&number);
+                self.graves.done(number);
             }
         }
     }
@@ -377,7 +380,7 @@ mod tests {
     }
 
     fn sized(id: &str, (number, due): (i64, i64), size: usize) -> (Plan, Box<Original>) {
-        let plan = Plan { id: id.to_owned(), number, due, place: number };
+        let plan = Plan { id: id.to_owned(), number, due, place: number, is_copy: false };
         let body = vec![0; size].into();
         let route = "shop.parcel".to_owned();
         (plan, Box::new(Original { properties: Default::default(), route, body }))
@@ -584,6 +587,52 @@ mod tests {
         assert_eq!(acts(&mut agenda), "renew 2, ack 1, ack 3", "the copy is there before the old one goes");
         agenda.tick(NOW + 2 * OLD);
         assert_eq!(acts(&mut agenda), "renew 1, return 5", "and again");
+    }
+
+    /// A copy as it came.
+    fn copy(id: &str, (number, due): (i64, i64)) -> (Plan, Box<Original>) {
+        let (plan, original) = event(id, (number, due));
+        (Plan { is_copy: true, ..plan }, original)
+    }
+
+    /// Whoever does not know whether a copy was stored writes it again: then there are two.
+    #[test]
+    fn a_copy_too_many_replaces_and_revives_nothing() {
+        let mut agenda = read();
+        let (first, other) = (NOW + OLD + 10, NOW + OLD + 11);
+        agenda.event(1, event("published", (1, first)), NOW);
+        agenda.event(2, event("replaced", (2, first)), NOW);
+        agenda.tick(NOW + OLD);
+        [(3, "published", 1), (4, "replaced", 2)]
+            .into_iter()
+            .for_each(|(tag, id, number)| agenda.event(tag, copy(id, (number, first)), NOW + OLD));
+        agenda.event(5, event("replaced", (5, other)), NOW + OLD);
+        assert_eq!(acts(&mut agenda), "renew 1, renew 2, ack 1, ack 2, ack 4");
+        agenda.event(6, copy("replaced", (2, first)), NOW + OLD);
+        assert_eq!(due(&mut agenda, first), [1]);
+        agenda.published(1);
+        agenda.event(7, copy("published", (1, first)), first);
+        assert_eq!(acts(&mut agenda), "ack 6, ack 3, ack 7");
+        assert_eq!(due(&mut agenda, other), [5]);
+        // Whoever keeps the queue next knows none of the numbers.
+        let mut next = read();
+        next.event(1, event("replaced", (5, other)), NOW);
+        next.event(2, copy("replaced", (2, first)), NOW);
+        assert_eq!((acts(&mut next).as_str(), due(&mut next, other)), ("ack 2", vec![5]));
+    }
+
+    #[test]
+    fn what_was_taken_back_is_remembered_for_longer_when_a_copy_of_it_came() {
+        let mut agenda = read();
+        agenda.event(1, event("a", (1, NOW + HOUR)), NOW);
+        agenda.request(2, request("a", "r"), NOW);
+        agenda.stone(3, stone("a", 1, "r"), NOW);
+        assert_eq!(acts(&mut agenda), "bury 1 by r, ack 1, r true, ack 2");
+        agenda.event(4, copy("a", (1, NOW + HOUR)), NOW + REMEMBERED - 1);
+        agenda.tick(NOW + REMEMBERED);
+        assert_eq!(acts(&mut agenda), "ack 4");
+        agenda.tick(NOW + 2 * REMEMBERED - 1);
+        assert_eq!(acts(&mut agenda), "ack 3");
     }
 
     /// A copy that is still on its way must not come to life when the rest is forgotten.

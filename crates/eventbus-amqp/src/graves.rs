@@ -1,9 +1,12 @@
 //! What was taken back, for as long as somebody may ask again or a message of it may still come.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// For how long what was taken back is remembered, so that whoever asks again is told the same.
 pub(crate) const REMEMBERED: i64 = 60_000;
+
+/// How many plans that are done with are remembered: a copy of one may still come.
+const MANY: usize = 1 << 16;
 
 /// Something that was taken back.
 #[derive(Debug)]
@@ -13,7 +16,7 @@ struct Grave {
     until: i64,
 }
 
-/// What was taken back.
+/// What was taken back, and what else is done with.
 #[derive(Debug, Default)]
 pub(crate) struct Graves {
     /// By the number of the plan.
@@ -21,6 +24,9 @@ pub(crate) struct Graves {
     /// By time, and by the name of the request.
     fading: VecDeque<(i64, i64)>,
     dug_by: HashMap<String, i64>,
+    /// The numbers of plans that are done with, and the same by age.
+    numbers: HashSet<i64>,
+    aging: VecDeque<i64>,
 }
 
 impl Graves {
@@ -28,8 +34,26 @@ impl Graves {
         self.graves.len()
     }
 
-    pub(crate) fn has(&self, number: i64) -> bool {
-        self.graves.contains_key(&number)
+    /// Whether a plan is done with. A message of it came: there may be more of it.
+    pub(crate) fn covers(&mut self, number: i64, now: i64) -> bool {
+        if let Some(grave) = self.graves.get_mut(&number) {
+            grave.until = now + REMEMBERED;
+            self.fading.push_back((grave.until, number));
+            return true;
+        }
+        self.numbers.contains(&number)
+    }
+
+    /// The last message that is known of a plan is acknowledged.
+    pub(crate) fn done(&mut self, number: i64) {
+        if self.numbers.insert(number) {
+            self.aging.push_back(number);
+        }
+        if self.aging.len() > MANY
+            && let Some(oldest) = self.aging.pop_front()
+        {
+            self.numbers.remove(&oldest);
+        }
     }
 
     /// Whether something was taken back for this request.

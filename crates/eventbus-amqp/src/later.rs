@@ -154,7 +154,8 @@ impl Later {
         let due = now.saturating_add(i64::try_from(delay.as_micros()).unwrap_or(i64::MAX));
         // Up, so that nothing is early.
         let due = due.div_euclid(1000) + i64::from(due.rem_euclid(1000) > 0);
-        Plan { id: id.as_str().to_owned(), number: rand::random(), due, place: now.max(last + 1) }
+        let (id, number, place) = (id.as_str().to_owned(), rand::random(), now.max(last + 1));
+        Plan { id, number, due, place, is_copy: false }
     }
 }
 

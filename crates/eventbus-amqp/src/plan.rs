@@ -13,6 +13,8 @@ const NOTE: &str = "eventbus-note";
 const DUE: &str = "eventbus-due";
 /// Where an event belongs among those of the same time.
 const PLACE: &str = "eventbus-place";
+/// That it is not the message an event was planned with, but a later copy of it.
+const COPY: &str = "eventbus-copy";
 /// The number of a plan or of a mark.
 const NUMBER: &str = "eventbus-number";
 /// The routing key that an event is published with.
@@ -32,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) due: i64,
     /// Grows with every plan, by the same clock.
     pub(crate) place: i64,
+    /// Whether a keeper wrote it again: then it says nothing new.
+    pub(crate) is_copy: bool,
 }
 
 /// Somebody wants an event to be taken back.
@@ -89,7 +93,8 @@ impl Note {
         Some(match headers.text(NOTE)? {
             "event" => {
                 let (due, place) = (headers.number(DUE)?, headers.number(PLACE)?);
-                let plan = Plan { id: id?, number: number?, due, place };
+                let is_copy = headers.number(COPY).is_some();
+                let plan = Plan { id: id?, number: number?, due, place, is_copy };
                 let route = headers.text(ROUTE)?.to_owned();
                 Self::Event(plan, Box::new(Original { properties, route, body: data.into() }))
             }
@@ -113,7 +118,7 @@ impl Plan {
 
     /// The same again, on its way to the end of the queue.
     pub(crate) fn again(&self, queue: &str, original: &Original) -> Parcel {
-        self.write("", queue, original)
+        Self { is_copy: true, ..self.clone() }.write("", queue, original)
     }
 
     fn write(&self, exchange: &str, route: &str, original: &Original) -> Parcel {
@@ -123,6 +128,9 @@ impl Plan {
         headers.insert(PLACE.into(), AMQPValue::LongLongInt(self.place));
         headers.insert(NUMBER.into(), AMQPValue::LongLongInt(self.number));
         headers.insert(ROUTE.into(), text(&original.route));
+        if self.is_copy {
+            headers.insert(COPY.into(), AMQPValue::LongLongInt(1));
+        }
         original.with_headers(exchange, route, headers)
     }
 }
