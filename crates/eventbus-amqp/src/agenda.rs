@@ -142,7 +142,7 @@ impl Agenda {
         if entry.state != State::Waits {
             return;
         }
-        if entry.body.is_some() {
+        if entry.held == Some(Why::HasRoom) {
             self.age(number);
             return;
         }
@@ -150,9 +150,13 @@ impl Agenda {
             entry.hold(Why::IsNear, &mut self.held);
             entry.body = Some(original);
         } else if old.is_none() {
+            // Its time may come before the copy does.
+            entry.hold(Why::IsNear, &mut self.held);
+            entry.body = Some(original.clone());
             entry.is_copied = true;
             self.acts.push(Act::Renew(entry.plan.clone(), original));
         } else {
+            entry.release(&mut self.held);
             self.asleep.insert(entry.spot());
             self.age(number);
         }
@@ -277,10 +281,15 @@ impl Agenda {
     fn fetch(&mut self, now: i64) {
         while let Some(place) = self.asleep.first().copied()
             && place.0 <= now + SOON
-            && (self.held.near < LARGE && self.held.count < MOST || self.order.first() == Some(&place))
+            && (self.has_room() || self.order.first() == Some(&place))
         {
             self.recall(place);
         }
+    }
+
+    /// Whether there is room for bodies that come again.
+    fn has_room(&self) -> bool {
+        self.held.near < LARGE && self.held.count < MOST
     }
 
     /// Has an event come again with its body.
@@ -301,13 +310,17 @@ impl Agenda {
             let Some((since, number)) = self.ages.front().copied().filter(old) else { return };
             self.ages.pop_front();
             let is_there = |entry: &&mut Entry| entry.since == since && entry.state == State::Waits;
+            let has_room = self.has_room();
             let Some(entry) = self.entries.get_mut(&number).filter(is_there) else { continue };
             if let Some(original) = entry.body.clone() {
                 entry.is_copied = true;
                 self.acts.push(Act::Renew(entry.plan.clone(), original));
-            } else {
+            } else if has_room {
                 let place = entry.spot();
                 self.recall(place);
+            } else {
+                self.ages.push_front((since, number));
+                return;
             }
         }
     }
@@ -587,6 +600,32 @@ mod tests {
         assert_eq!(acts(&mut agenda), "renew 2, ack 1, ack 3", "the copy is there before the old one goes");
         agenda.tick(NOW + 2 * OLD);
         assert_eq!(acts(&mut agenda), "renew 1, return 5", "and again");
+    }
+
+    #[test]
+    fn what_comes_due_while_it_moves_goes_out_and_holds_up_no_other() {
+        let mut agenda = read();
+        let time = NOW + OLD + 5 * SOON;
+        agenda.event(1, sized("a", (1, time + 1), KEPT), NOW);
+        [2, 3].into_iter().for_each(|number| {
+            agenda.event(number as u64, event(&format!("{number}"), (number, time)), NOW);
+        });
+        agenda.tick(NOW + OLD);
+        [(4, 2), (5, 3)].into_iter().for_each(|(tag, number)| {
+            agenda.event(tag, event(&format!("{number}"), (number, time)), NOW + OLD);
+        });
+        assert_eq!(acts(&mut agenda), "renew 1, return 2, return 3, renew 2, renew 3");
+        agenda.event(6, copy("3", (3, time)), NOW + OLD);
+        assert_eq!((acts(&mut agenda).as_str(), agenda.held.count), ("ack 5", 1), "its body is not kept");
+        agenda.tick(time - SOON);
+        agenda.event(7, copy("3", (3, time)), time - SOON);
+        assert_eq!(due(&mut agenda, time + 1), [2, 3, 1]);
+        (1..=3).for_each(|number| agenda.published(number));
+        assert_eq!(acts(&mut agenda), "return 6, ack 1, ack 4, ack 7");
+        agenda.event(8, copy("2", (2, time)), time + 1);
+        agenda.event(9, copy("a", (1, time + 1)), time + 1);
+        assert_eq!(acts(&mut agenda), "ack 8, ack 9");
+        assert_eq!((agenda.len(), agenda.held.kept, agenda.held.near, agenda.held.count), (0, 0, 0, 0));
     }
 
     /// A copy as it came.
