@@ -18,6 +18,8 @@ const MOST: usize = 4096;
 /// How long an event lies in one place: then it goes to the end of the queue. A broker ends the channel of a reader that
 /// holds a message for half an hour, and keeps the log of a queue from its oldest message on.
 const OLD: i64 = 15 * 60_000;
+/// How many messages are held until what was taken back is forgotten early: a broker lets 65,535 be held.
+pub(crate) const CROWDED: usize = 64_000;
 /// How many are moved at once.
 const FEW: usize = 256;
 
@@ -90,7 +92,9 @@ impl Agenda {
 
     /// How many messages are held.
     pub(crate) fn messages(&self) -> usize {
-        self.entries.len() + self.graves.len() + self.early.as_ref().map_or(0, Vec::len)
+        let requests = self.early.as_ref().map_or(0, Vec::len);
+        let requests = requests + self.mourners.values().map(Vec::len).sum::<usize>();
+        self.entries.len() + self.graves.len() + requests
     }
 
     /// What is to be done, in order.
@@ -325,9 +329,10 @@ impl Agenda {
         }
     }
 
-    /// Forgets what was taken back long ago, and whose event is gone.
+    /// Forgets what was taken back long ago, and more where there is hardly room to read on; none whose event is not gone.
     fn fade(&mut self, now: i64) {
-        let faded = self.graves.fade(now, |number| self.entries.contains_key(&number));
+        let excess = self.messages().saturating_sub(CROWDED);
+        let faded = self.graves.fade((now, excess), |number| self.entries.contains_key(&number));
         self.acts.extend(faded.into_iter().map(Act::Ack));
     }
 
@@ -626,6 +631,24 @@ mod tests {
         agenda.event(9, copy("a", (1, time + 1)), time + 1);
         assert_eq!(acts(&mut agenda), "ack 8, ack 9");
         assert_eq!((agenda.len(), agenda.held.kept, agenda.held.near, agenda.held.count), (0, 0, 0, 0));
+    }
+
+    #[test]
+    fn what_was_taken_back_makes_room_to_read_on() {
+        let mut agenda = read();
+        agenda.event(1, event("a", (1, NOW + HOUR)), NOW);
+        agenda.tick(NOW + OLD);
+        agenda.request(2, request("a", "r"), NOW + OLD);
+        agenda.stone(3, stone("a", 1, "r"), NOW + OLD);
+        for number in 10..CROWDED as i64 + 11 {
+            agenda.stone(number as u64, stone("", number, &number.to_string()), NOW + OLD);
+        }
+        agenda.acts();
+        assert_eq!((agenda.len(), agenda.messages()), (1, CROWDED + 3));
+        agenda.tick(NOW + OLD);
+        assert_eq!(acts(&mut agenda), "ack 10, ack 11, ack 12", "a copy of the event may still come");
+        agenda.event(4, copy("a", (1, NOW + HOUR)), NOW + OLD);
+        assert_eq!((acts(&mut agenda).as_str(), agenda.len()), ("ack 4", 0));
     }
 
     /// A copy as it came.

@@ -8,6 +8,9 @@ pub(crate) const REMEMBERED: i64 = 60_000;
 /// How many plans that are done with are remembered: a copy of one may still come.
 const MANY: usize = 1 << 16;
 
+/// How many are looked at at once, to forget them.
+const FEW: usize = 4096;
+
 /// Something that was taken back.
 #[derive(Debug)]
 struct Grave {
@@ -73,14 +76,18 @@ impl Graves {
         other.map(|other| other.tag)
     }
 
-    /// Forgets what was taken back long ago, and whose event is gone; gives the messages that said so.
-    pub(crate) fn fade(&mut self, now: i64, is_there: impl Fn(i64) -> bool) -> Vec<u64> {
+    /// Forgets what was taken back long ago, and as many more as are said, the oldest first; none whose event is still there.
+    /// Gives the messages that said so.
+    pub(crate) fn fade(&mut self, (now, excess): (i64, usize), is_there: impl Fn(i64) -> bool) -> Vec<u64> {
         let mut faded = Vec::new();
-        while let Some((until, number)) = self.fading.front().copied().filter(|(until, _)| *until <= now) {
+        for _ in 0..self.fading.len().min(FEW) {
+            let is_over = |(until, _): &(i64, i64)| *until <= now || faded.len() < excess;
+            let Some((until, number)) = self.fading.front().copied().filter(is_over) else { break };
             self.fading.pop_front();
+            let Some(grave) = self.graves.get(&number).filter(|grave| grave.until <= until) else { continue };
             if is_there(number) {
-                self.fading.push_back((now + REMEMBERED, number));
-            } else if let Some(grave) = self.graves.get(&number).filter(|grave| grave.until <= until) {
+                self.fading.push_back((until.max(now + REMEMBERED), number));
+            } else {
                 faded.push(grave.tag);
                 self.dug_by.remove(&grave.by);
                 self.graves.remove(&number);

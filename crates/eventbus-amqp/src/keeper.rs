@@ -321,7 +321,8 @@ impl Session {
         self.desk.turn_away(&returned).await?;
         self.answer(answers).await?;
         if self.agenda.is_read() {
-            self.room.look(&self.desk, self.agenda.len() as u64).await?;
+            let held = (self.agenda.len() as u64, self.agenda.messages());
+            self.room.look(&self.desk, held).await?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{FieldTable, ShortString};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::agenda::CROWDED;
 use crate::config::Queues;
 use crate::connection::Link;
 use crate::desk::Desk;
@@ -21,6 +22,8 @@ use crate::shared::Shared;
 use crate::topology::{Life, Maker, Role, arguments_of, arguments_of_full, arguments_of_later};
 use crate::waiting::{FORGETFUL, Made};
 
+/// How many messages are held until no more events are taken: what takes one back must still be read.
+const HELD: usize = 65_000;
 /// How often what was no event is counted, while there is some.
 const LOOK: Duration = Duration::from_secs(1);
 /// For how long the broker may take to put it aside.
@@ -112,12 +115,12 @@ impl Room {
         self.count = Some((Instant::now(), Instant::now() + ASIDE));
     }
 
-    /// Lets events in while there is room for them, and tells what is wrong.
-    pub(crate) async fn look(&mut self, desk: &Desk, planned: u64) -> lapin::Result<()> {
+    /// Lets events in while there is room for them and their keeper can hold more messages; tells what is wrong.
+    pub(crate) async fn look(&mut self, desk: &Desk, (planned, messages): (u64, usize)) -> lapin::Result<()> {
         let most = self.shared.config.scheduled;
         let is_open = match self.is_open {
-            _ if planned >= most => false,
-            Some(false) if planned > most - most / 10 => false,
+            _ if planned >= most || messages >= HELD => false,
+            Some(false) if planned > most - most / 10 || messages > CROWDED => false,
             _ => true,
         };
         let maker = Maker { link: &desk.link, channel: &desk.channel };
