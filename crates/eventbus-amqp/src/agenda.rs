@@ -15,7 +15,7 @@ const SOON: i64 = 1000;
 /// How many bytes of bodies come again before their time, and how many events.
 const LARGE: usize = 16 << 20;
 const MOST: usize = 4096;
-/// How long an event lies in one place: then it goes to the end of the queue. A broker ends the channel of a reader that
+/// How long an event lies in one place, at most: then it goes to the end of the queue. A broker ends the channel of a reader that
 /// holds a message for half an hour, and keeps the log of a queue from its oldest message on.
 const OLD: i64 = 15 * 60_000;
 /// How many messages are held until what was taken back is forgotten early: a broker lets 65,535 be held.
@@ -41,6 +41,8 @@ pub(crate) enum Act {
 /// What is planned.
 #[derive(Debug)]
 pub(crate) struct Agenda {
+    /// How long an event lies in one place.
+    old: i64,
     /// By the number of the plan.
     entries: HashMap<i64, Entry>,
     /// The plan of each event that can be replaced and taken back.
@@ -64,8 +66,10 @@ pub(crate) struct Agenda {
 }
 
 impl Agenda {
-    pub(crate) fn new() -> Self {
+    /// For a reader that may hold a message for so long, in ms, until the broker ends its channel.
+    pub(crate) fn new(limit: i64) -> Self {
         Self {
+            old: OLD.min(limit / 3),
             entries: HashMap::new(),
             ids: HashMap::new(),
             order: BTreeSet::new(),
@@ -181,7 +185,7 @@ impl Agenda {
     fn age(&mut self, number: i64) {
         let Some(entry) = self.entries.get(&number) else { return };
         // Others are gone before that.
-        if entry.plan.due > entry.since + OLD {
+        if entry.plan.due > entry.since + self.old {
             self.ages.push_back((entry.since, number));
         }
     }
@@ -309,7 +313,8 @@ impl Agenda {
 
     /// Has those come again that have lain in one place for long, to move them.
     fn renew(&mut self, now: i64) {
-        let old = |(since, _): &(i64, i64)| *since + OLD <= now;
+        let end = now - self.old;
+        let old = |(since, _): &(i64, i64)| *since <= end;
         for _ in 0..FEW {
             let Some((since, number)) = self.ages.front().copied().filter(old) else { return };
             self.ages.pop_front();
@@ -414,7 +419,7 @@ mod tests {
 
     /// One that has read everything.
     fn read() -> Agenda {
-        let mut agenda = Agenda::new();
+        let mut agenda = Agenda::new(2 * HOUR);
         agenda.read(NOW);
         agenda
     }
@@ -479,7 +484,7 @@ mod tests {
 
     #[test]
     fn nothing_goes_out_or_is_answered_before_everything_was_read() {
-        let mut agenda = Agenda::new();
+        let mut agenda = Agenda::new(2 * HOUR);
         agenda.request(1, request("a", "r"), NOW);
         agenda.event(2, event("b", (2, NOW)), NOW);
         assert_eq!(due(&mut agenda, NOW + 1), NONE);
@@ -511,7 +516,7 @@ mod tests {
     #[test]
     fn what_was_taken_back_stays_so_for_the_next_keeper() {
         for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
-            let mut agenda = Agenda::new();
+            let mut agenda = Agenda::new(2 * HOUR);
             for (tag, what) in (1..).zip(order) {
                 match what {
                     0 => agenda.event(tag, event("a", (7, NOW + 50)), NOW),
@@ -531,7 +536,7 @@ mod tests {
 
     #[test]
     fn what_is_due_or_unknown_is_not_taken_back() {
-        let mut agenda = Agenda::new();
+        let mut agenda = Agenda::new(2 * HOUR);
         agenda.event(1, event("a", (7, NOW)), NOW);
         agenda.read(NOW);
         agenda.request(2, request("a", "r"), NOW);
@@ -548,7 +553,7 @@ mod tests {
         assert_eq!(acts(&mut agenda), "ack 1", "what came last, whatever the clocks say");
         assert_eq!(due(&mut agenda, NOW + 30), [8]);
         for order in [[1, 2], [2, 1]] {
-            let mut agenda = Agenda::new();
+            let mut agenda = Agenda::new(2 * HOUR);
             for number in order {
                 agenda.event(number as u64, event("a", (number, NOW + 10 * number)), NOW);
             }
@@ -695,6 +700,17 @@ mod tests {
         assert_eq!(acts(&mut agenda), "ack 4");
         agenda.tick(NOW + 2 * REMEMBERED - 1);
         assert_eq!(acts(&mut agenda), "ack 3");
+    }
+
+    #[test]
+    fn a_broker_that_waits_less_has_old_messages_move_sooner() {
+        let mut agenda = Agenda::new(60_000);
+        agenda.read(NOW);
+        agenda.event(1, event("a", (1, NOW + HOUR)), NOW);
+        agenda.tick(NOW + 19_999);
+        assert_eq!(acts(&mut agenda), "");
+        agenda.tick(NOW + 20_000);
+        assert_eq!(acts(&mut agenda), "renew 1");
     }
 
     /// A copy that is still on its way must not come to life when the rest is forgotten.

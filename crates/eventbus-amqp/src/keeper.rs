@@ -142,11 +142,12 @@ impl Session {
         let read = consuming.await.map_err(failed)?;
         shared.later.set(Access::Ready { safe, answers: answers.to_string() });
         shared.later.tell(Trouble::Broken, None);
+        let limit = i64::try_from(shared.config.consumer_timeout.as_millis()).unwrap_or(i64::MAX);
         let session = Self {
             shared: Arc::clone(shared),
             desk,
             streams: [answered, read].into_iter().collect(),
-            agenda: Agenda::new(),
+            agenda: Agenda::new(limit),
             mark: rand::random(),
             outgoing: None,
             rest: Instant::now(),

@@ -97,7 +97,7 @@
 //!   they differ, an event may have come when it is cancelled. One whose time has come is not cancelled any more.
 //!   Scheduled again with the same id, an event replaces the one before.
 //! - **Scheduled events cost** the keeper a few hundred bytes each, and 64 MiB for their bodies; beyond that, bodies come again
-//!   from the broker a second before their time, some hundreds in a second. Every quarter of an hour an event moves to the end
+//!   from the broker a second before their time, some hundreds in a second. Every quarter of an hour, or third of `consumer_timeout`, an event moves to the end
 //!   of its queue, so that the broker can cut its log.
 //! - Messages in `bus/#later` that are nothing of the bus's are put aside, in `bus/#later/foreign`, and health tells of them.
 //! - **Order per key** is that in which one publisher's events were confirmed, or published on one connection. One member
