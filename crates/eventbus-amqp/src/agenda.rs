@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
-use crate::entry::{Entry, Held, State, Why};
+use crate::entry::{Entry, Held, State, Why, may_be_out};
 use crate::graves::Graves;
 use crate::message::Original;
 use crate::plan::{Answer, Plan, Request, Stone};
@@ -110,7 +110,7 @@ impl Agenda {
     pub(crate) fn event(&mut self, tag: u64, (plan, original): (Plan, Box<Original>), now: i64) {
         let number = plan.number;
         if self.entries.contains_key(&number) {
-            self.came_again(tag, (number, original), now);
+            self.came_again(tag, (plan, original), now);
         } else if self.graves.covers(number, now) || !self.makes_room(&plan) {
             self.acts.push(Act::Ack(tag));
         } else {
@@ -130,7 +130,8 @@ impl Agenda {
     }
 
     /// An event that was given back, or its copy at the end of the queue.
-    fn came_again(&mut self, tag: u64, (number, original): (i64, Box<Original>), now: i64) {
+    fn came_again(&mut self, tag: u64, (plan, original): (Plan, Box<Original>), now: i64) {
+        let number = plan.number;
         let Some(entry) = self.entries.get_mut(&number) else { return };
         if entry.state == State::Gone {
             self.entries.remove(&number);
@@ -143,6 +144,7 @@ impl Agenda {
         let old = entry.tag.replace(tag);
         if old.is_some() {
             entry.is_copied = false;
+            entry.may_be_out |= may_be_out(&plan, now);
         } else {
             entry.release(&mut self.held);
         }
@@ -242,7 +244,7 @@ impl Agenda {
         }
         let number = self.ids.get(&request.id).copied();
         let entry = number.and_then(|number| self.entries.get(&number));
-        match entry.filter(|entry| entry.plan.due > now).map(|entry| entry.plan.number) {
+        match entry.filter(|entry| entry.plan.due > now && !entry.may_be_out).map(|entry| entry.plan.number) {
             None => self.answer(tag, request, Answer::NotThere),
             Some(number) => {
                 self.retire(number, State::IsBuried);
@@ -392,6 +394,7 @@ impl Agenda {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::SKEW;
     use crate::graves::REMEMBERED;
 
     const NOW: i64 = 1_800_000_000_000;
@@ -403,7 +406,7 @@ mod tests {
     }
 
     fn sized(id: &str, (number, due): (i64, i64), size: usize) -> (Plan, Box<Original>) {
-        let plan = Plan { id: id.to_owned(), number, due, place: number, is_copy: false };
+        let plan = Plan { id: id.to_owned(), number, due, place: number, is_copy: false, was_read: false };
         let body = vec![0; size].into();
         let route = "shop.parcel".to_owned();
         (plan, Box::new(Original { properties: Default::default(), route, body }))
@@ -543,6 +546,30 @@ mod tests {
         agenda.request(3, request("b", "s"), NOW);
         assert_eq!(acts(&mut agenda), "r false, ack 2, s false, ack 3");
         assert_eq!(due(&mut agenda, NOW), [7]);
+    }
+
+    /// The clock of whoever kept the queue before may have been ahead.
+    #[test]
+    fn what_another_may_have_published_is_not_taken_back() {
+        let again = |id, (number, due)| {
+            let (plan, original) = event(id, (number, due));
+            (Plan { was_read: true, ..plan }, original)
+        };
+        let mut agenda = Agenda::new(HOUR);
+        agenda.event(1, again("near", (1, NOW + SKEW)), NOW);
+        agenda.event(2, again("far", (2, NOW + SKEW + 1)), NOW);
+        agenda.event(3, event("new", (3, NOW + SKEW)), NOW);
+        agenda.event(4, copy("copied", (4, NOW + SKEW)), NOW);
+        agenda.event(5, again("copied", (4, NOW + SKEW)), NOW);
+        agenda.read(NOW);
+        [(6, "near"), (7, "far"), (8, "new"), (9, "copied")]
+            .into_iter()
+            .for_each(|(tag, id)| agenda.request(tag, request(id, id), NOW + 1));
+        assert_eq!(
+            acts(&mut agenda),
+            "ack 4, near false, ack 6, bury 2 by far, bury 3 by new, copied false, ack 9"
+        );
+        assert_eq!(due(&mut agenda, NOW + SKEW), [1, 4]);
     }
 
     #[test]

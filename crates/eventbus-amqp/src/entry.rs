@@ -7,6 +7,9 @@ use crate::plan::Plan;
 const REST: i64 = 200;
 const LONGEST_REST: i64 = 60_000;
 
+/// By how much clocks may differ, in ms: whoever kept the queue before may have published what was due so soon.
+pub(crate) const SKEW: i64 = 5000;
+
 /// An event that is to be published, without its body until shortly before.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -24,6 +27,8 @@ pub(crate) struct Entry {
     pub(crate) since: i64,
     /// When it is published: its time, or later if it was refused.
     pub(crate) time: i64,
+    /// Whether another keeper may have published it.
+    pub(crate) may_be_out: bool,
     /// How often it was refused.
     pub(crate) refusals: u32,
 }
@@ -44,7 +49,8 @@ impl Entry {
     pub(crate) fn new(plan: Plan, tag: u64, (size, since): (usize, i64)) -> Self {
         let (tag, state, time) = (Some(tag), State::Waits, plan.due);
         let (body, held, is_copied, refusals) = (None, None, false, 0);
-        Self { plan, size, tag, body, held, is_copied, state, since, time, refusals }
+        let may_be_out = may_be_out(&plan, since);
+        Self { plan, size, tag, body, held, is_copied, state, since, time, may_be_out, refusals }
     }
 
     /// Where it belongs among all that wait.
@@ -72,6 +78,11 @@ impl Entry {
             held.count -= usize::from(why == Why::IsNear);
         }
     }
+}
+
+/// Whether another keeper may have published what comes now.
+pub(crate) fn may_be_out(plan: &Plan, now: i64) -> bool {
+    plan.was_read && plan.due <= now + SKEW
 }
 
 /// Why a body is held.

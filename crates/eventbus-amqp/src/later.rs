@@ -155,7 +155,7 @@ impl Later {
         // Up, so that nothing is early.
         let due = due.div_euclid(1000) + i64::from(due.rem_euclid(1000) > 0);
         let (id, number, place) = (id.as_str().to_owned(), rand::random(), now.max(last + 1));
-        Plan { id, number, due, place, is_copy: false }
+        Plan { id, number, due, place, is_copy: false, was_read: false }
     }
 }
 

@@ -94,11 +94,14 @@
 //!   A delay begins when the queue is there, a second after the first call on a new bus. An event whose publication was
 //!   cut short comes twice, with the same id.
 //! - **A cancelled event never comes**, whatever is killed afterwards, where the clocks of the processes agree: by as much as
-//!   they differ, an event may have come when it is cancelled. One whose time has come is not cancelled any more.
-//!   Scheduled again with the same id, an event replaces the one before.
+//!   they differ, an event may have come when it is cancelled. One whose time has come is not cancelled any more, nor is one
+//!   that was due within five seconds when another process took over. Scheduled again with the same id, an event replaces
+//!   the one before.
+//! - **A scheduled event that a queue refuses** is published again, after 200 ms at first and a minute in the end, and reaches
+//!   the other groups each time. Health tells of it for as long as it lasts.
 //! - **Scheduled events cost** the keeper a few hundred bytes each, and 64 MiB for their bodies; beyond that, bodies come again
-//!   from the broker a second before their time, some hundreds in a second. Every quarter of an hour, or third of `consumer_timeout`, an event moves to the end
-//!   of its queue, so that the broker can cut its log.
+//!   from the broker a second before their time, some hundreds in a second. Every quarter of an hour, and at least three
+//!   times in `consumer_timeout`, an event moves to the end of its queue, so that the broker can cut its log.
 //! - Messages in `bus/#later` that are nothing of the bus's are put aside, in `bus/#later/foreign`, and health tells of them.
 //! - **Order per key** is that in which one publisher's events were confirmed, or published on one connection. One member
 //!   owns a shard; it is given up when the member leaves, and lost when the broker ends its connection: after two heartbeats

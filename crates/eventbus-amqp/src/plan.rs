@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) place: i64,
     /// Whether a keeper wrote it again: then it says nothing new.
     pub(crate) is_copy: bool,
+    /// Whether its message was handed to somebody before.
+    pub(crate) was_read: bool,
 }
 
 /// Somebody wants an event to be taken back.
@@ -81,8 +83,12 @@ pub(crate) enum Note {
 
 impl Note {
     pub(crate) fn read(delivery: Delivery) -> Self {
-        let Delivery { properties, data, .. } = delivery;
-        Self::of(properties, data).unwrap_or(Self::Foreign)
+        let Delivery { properties, data, redelivered, .. } = delivery;
+        let mut note = Self::of(properties, data).unwrap_or(Self::Foreign);
+        if let Self::Event(plan, _) = &mut note {
+            plan.was_read = redelivered;
+        }
+        note
     }
 
     fn of(properties: BasicProperties, data: Vec<u8>) -> Option<Self> {
@@ -94,7 +100,7 @@ impl Note {
             "event" => {
                 let (due, place) = (headers.number(DUE)?, headers.number(PLACE)?);
                 let is_copy = headers.number(COPY).is_some();
-                let plan = Plan { id: id?, number: number?, due, place, is_copy };
+                let plan = Plan { id: id?, number: number?, due, place, is_copy, was_read: false };
                 let route = headers.text(ROUTE)?.to_owned();
                 Self::Event(plan, Box::new(Original { properties, route, body: data.into() }))
             }
