@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use crate::backlog::names;
 use crate::error::{late, transient};
 use crate::label::{Kept, Label, Stage};
-use crate::lock::Lock;
+use crate::lock::{Door, Lock};
 use crate::message::{Message, Parcel};
 use crate::mover::{Moved, Mover};
 use crate::shared::{EPOCH, Shared};
@@ -71,10 +71,14 @@ impl AmqpDeadLetters {
 
     /// Reads dead letters under a lock, oldest first, until `see` has seen enough; then they all go back, but for what was
     /// acknowledged.
-    async fn browse(&self, names: &Names, mut see: impl FnMut(Message) -> ControlFlow<()>) -> Result<Opened> {
+    async fn browse(
+        &self,
+        (names, alone): (&Names, &Door),
+        mut see: impl FnMut(Message) -> ControlFlow<()>,
+    ) -> Result<Opened> {
         let failed = |error| transient(&format!("reading the dead letters of {}", self.group), error);
         let link = self.shared.consuming.reach().await.map_err(failed)?;
-        let lock = Lock::take(&link, names.dead_lock()).await?;
+        let lock = Lock::take(&link, names.dead_lock(), alone).await?;
         let read = async {
             let total = count(&lock, names).await?;
             let (mut seen, mut room, mut streams, mut tags) = (0, FIRST, SelectAll::new(), Vec::new());
@@ -111,7 +115,7 @@ impl AmqpDeadLetters {
 
     /// Takes a dead letter out, to hand it out again or for good.
     async fn take(&self, id: u64, fate: Fate) -> Result<bool> {
-        let _alone = self.shared.graveyards.lock().await;
+        let alone = Door::close(&self.shared.graveyards).await;
         self.shared.settled().await;
         for names in names(&self.shared, &self.group).await? {
             let mut found = None;
@@ -122,7 +126,7 @@ impl AmqpDeadLetters {
                 }
                 false => ControlFlow::Continue(()),
             };
-            let mut opened = self.browse(&names, see).await?;
+            let mut opened = self.browse((&names, &alone), see).await?;
             let taken = match found {
                 Some(message) => self.end(&names, &opened.lock, (message, fate)).await.map(|()| true),
                 None => Ok(false),
@@ -235,7 +239,7 @@ fn letter(message: Message) -> DeadLetter {
 #[async_trait]
 impl DeadLetters for AmqpDeadLetters {
     async fn list(&self, after: Option<u64>, limit: usize) -> Result<Vec<DeadLetter>> {
-        let _alone = self.shared.graveyards.lock().await;
+        let alone = Door::close(&self.shared.graveyards).await;
         let mut letters = std::collections::BTreeMap::new();
         for names in self.names().await? {
             let see = |message: Message| {
@@ -248,7 +252,7 @@ impl DeadLetters for AmqpDeadLetters {
                 }
                 ControlFlow::Continue(())
             };
-            leave(self.browse(&names, see).await?, &names).await;
+            leave(self.browse((&names, &alone), see).await?, &names).await;
         }
         self.shared.rest().await;
         Ok(letters.into_values().map(letter).collect())

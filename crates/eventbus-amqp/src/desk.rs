@@ -11,6 +11,7 @@ use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
 };
 use lapin::types::{FieldTable, ShortString};
+use tokio::runtime::Handle;
 
 use crate::acks::{Ack, Acks};
 use crate::connection::Link;
@@ -28,6 +29,8 @@ pub(crate) struct Desk {
     acks: Mutex<Acks>,
     /// Closed while nothing may be acknowledged.
     gate: tokio::sync::Mutex<()>,
+    /// Where the channel is ended, whoever drops it.
+    runtime: Handle,
 }
 
 /// Whether what is read has to be acknowledged.
@@ -59,6 +62,7 @@ impl Desk {
             channel,
             acks: Mutex::new(Acks::new()),
             gate: tokio::sync::Mutex::default(),
+            runtime: Handle::current(),
         }))
     }
 
@@ -200,6 +204,18 @@ impl Desk {
         let flushed = self.channel.basic_qos(1, BasicQosOptions::default());
         if self.link.within(flushed).await.is_ok() {
             let _ = self.link.within(self.channel.close(200, "done".into())).await;
+        }
+    }
+}
+
+impl Drop for Desk {
+    /// A channel that nobody ended ends now, even where an answer is under way that nobody waits for: its consumers count.
+    fn drop(&mut self) {
+        if !self.is_over() {
+            let (link, channel) = (Arc::clone(&self.link), self.channel.clone());
+            self.runtime.spawn(async move {
+                let _ = link.within(channel.close(200, "done".into())).await;
+            });
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::config::Queues;
 use crate::desk::{ASK, Deliveries, Desk, MEMBER, Settling};
 use crate::error::transient;
 use crate::inbox::Source;
-use crate::lock::Lock;
+use crate::lock::{Door, Lock};
 use crate::member::Member;
 use crate::message::Parcel;
 use crate::shared::Shared;
@@ -42,11 +42,9 @@ pub(crate) async fn join(shared: &Arc<Shared>, spec: &SubscriptionSpec) -> Resul
     let member = Arc::new(Member::new(shared, (name, names), life, spec));
     let failed = |error| transient(&format!("joining the group {}", spec.group), error);
     let link = shared.consuming.reach().await.map_err(failed)?;
-    let door = shared.doors.lock().await;
-    let lock = Lock::take(&link, member.names.lock()).await?;
+    let lock = Lock::take(&link, member.names.lock(), &Door::close(&shared.doors).await).await?;
     let joined = arrange(&member, &lock).await;
     lock.release().await;
-    drop(door);
     let (desk, streams, made) = joined?;
     if made == Made::New && life == Life::Durable(Queues::Quorum) {
         // What is published from now on is safe.
@@ -261,8 +259,7 @@ pub(crate) async fn leave(member: &Member) {
             let _ = link.within(channel.close(200, "done".into())).await;
             return Ok(());
         }
-        let _door = shared.doors.lock().await;
-        let lock = Lock::take(&link, member.names.lock()).await?;
+        let lock = Lock::take(&link, member.names.lock(), &Door::close(&shared.doors).await).await?;
         let counted = lock.maker().look(member.names.members()).await;
         if counted.is_ok_and(|counted| counted.consumer_count() == 0) {
             remove(&lock.maker(), &member.names, member.shards.len())

@@ -8,6 +8,9 @@ use lapin::Channel;
 use lapin::options::QueueDeleteOptions;
 use lapin::types::ShortString;
 use rand::RngExt as _;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use crate::connection::Link;
@@ -17,21 +20,39 @@ use crate::topology::Maker;
 /// How long a lock is waited for, at most: others hold it for moments.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A lock that is held. A connection that ends gives it back; [`release`](Self::release) does so at once.
-///
-/// Within a connection it excludes nobody: see `Shared::doors`.
+/// What keeps others of this process out: within a connection, a lock on the broker excludes nobody.
+#[derive(Clone)]
+pub(crate) struct Door {
+    _guard: Arc<OwnedMutexGuard<()>>,
+}
+
+impl Door {
+    /// Waits at the door, and closes it until the last clone is gone.
+    pub(crate) async fn close(door: &Arc<Mutex<()>>) -> Self {
+        Self { _guard: Arc::new(Arc::clone(door).lock_owned().await) }
+    }
+}
+
+/// A lock that is held, or asked for. Whoever drops it gives it back at once, at whatever point it was; so does the end of
+/// its connection.
 pub(crate) struct Lock {
     pub(crate) link: Arc<Link>,
     pub(crate) channel: Channel,
     name: ShortString,
+    /// Opens when the lock is given back, and not before.
+    door: Option<Door>,
+    /// Whether it is nobody else's, for all that is known.
+    is_owned: bool,
+    /// Where it is given back, whoever drops it.
+    runtime: Handle,
 }
 
 impl Lock {
     /// Waits for a lock.
-    pub(crate) async fn take(link: &Arc<Link>, name: ShortString) -> Result<Self> {
+    pub(crate) async fn take(link: &Arc<Link>, name: ShortString, door: &Door) -> Result<Self> {
         let end = Instant::now() + PATIENCE;
         loop {
-            if let Some(lock) = Self::try_take(link, name.clone()).await? {
+            if let Some(lock) = Self::ask(link, name.clone(), Some(door.clone())).await? {
                 return Ok(lock);
             }
             if Instant::now() >= end {
@@ -45,12 +66,22 @@ impl Lock {
 
     /// Takes a lock unless somebody else has it.
     pub(crate) async fn try_take(link: &Arc<Link>, name: ShortString) -> Result<Option<Self>> {
-        let failed = |error| transient(&format!("taking the lock {name}"), error);
+        Self::ask(link, name, None).await
+    }
+
+    async fn ask(link: &Arc<Link>, name: ShortString, door: Option<Door>) -> Result<Option<Self>> {
+        let failed = |error| transient("taking a lock", error);
         let channel = link.channel().await.map_err(failed)?;
-        match (Maker { link, channel: &channel }).exclusive(name.clone()).await {
-            Ok(_) => Ok(Some(Self { link: Arc::clone(link), channel, name })),
-            Err(error) if is_locked(&error) => Ok(None),
-            Err(error) => Err(failed(error)),
+        let (link, runtime) = (Arc::clone(link), Handle::current());
+        // Its own from now on: nobody knows whether it is when the answer is not awaited.
+        let mut lock = Self { link, channel, name, door, is_owned: true, runtime };
+        match lock.maker().exclusive(lock.name.clone()).await {
+            Ok(_) => Ok(Some(lock)),
+            Err(error) if is_locked(&error) => {
+                lock.is_owned = false;
+                Ok(None)
+            }
+            Err(error) => Err(transient(&format!("taking the lock {}", lock.name), error)),
         }
     }
 
@@ -59,13 +90,35 @@ impl Lock {
     }
 
     /// Gives the lock back, and everything that was read on its channel and not acknowledged before.
-    pub(crate) async fn release(self) {
-        // Its channel may have ended over something that was not there.
-        if let Ok(channel) = self.link.channel().await {
-            let _ = self.link.within(self.channel.close(200, "done".into())).await;
-            let deleted = channel.queue_delete(self.name.clone(), QueueDeleteOptions::default());
-            let _ = self.link.within(deleted).await;
-            let _ = self.link.within(channel.close(200, "done".into())).await;
+    pub(crate) async fn release(mut self) {
+        if let Some(released) = self.give_back() {
+            let _ = released.await;
         }
+    }
+
+    /// On a task of its own, which goes on when nobody waits for it.
+    fn give_back(&mut self) -> Option<JoinHandle<()>> {
+        if !std::mem::take(&mut self.is_owned) {
+            return None;
+        }
+        let (link, channel) = (Arc::clone(&self.link), self.channel.clone());
+        let (name, door) = (self.name.clone(), self.door.take());
+        let given_back = async move {
+            let _ = link.within(channel.close(200, "done".into())).await;
+            // Its channel may have ended over something that was not there.
+            if let Ok(channel) = link.channel().await {
+                let deleted = channel.queue_delete(name, QueueDeleteOptions::default());
+                let _ = link.within(deleted).await;
+                let _ = link.within(channel.close(200, "done".into())).await;
+            }
+            drop(door);
+        };
+        Some(self.runtime.spawn(given_back))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        drop(self.give_back());
     }
 }

@@ -39,9 +39,9 @@ pub(crate) struct Shared {
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) later: Later,
     /// Locks on the broker exclude other connections; this excludes others on the same one.
-    pub(crate) doors: tokio::sync::Mutex<()>,
+    pub(crate) doors: Arc<tokio::sync::Mutex<()>>,
     /// The same for dead letters, which are worked on for longer.
-    pub(crate) graveyards: tokio::sync::Mutex<()>,
+    pub(crate) graveyards: Arc<tokio::sync::Mutex<()>>,
     replies: tokio::sync::Mutex<Option<(Arc<Link>, Channel)>>,
     /// Tells this process's life from all others.
     incarnation: String,
@@ -67,8 +67,8 @@ impl Shared {
             ordering: Line::new(&dialler, "ordering"),
             publisher: Arc::new(Publisher::new(bus.clone(), config.unrouted)),
             later: Later::default(),
-            doors: tokio::sync::Mutex::default(),
-            graveyards: tokio::sync::Mutex::default(),
+            doors: Arc::default(),
+            graveyards: Arc::default(),
             replies: tokio::sync::Mutex::default(),
             incarnation: format!("{}-{:012x}", std::process::id(), rand::rng().random::<u64>() >> 16),
             members: AtomicU64::new(0),

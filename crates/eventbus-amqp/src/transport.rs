@@ -20,7 +20,7 @@ use crate::inbox::Inbox;
 use crate::join::{Joined, instances, join, remove};
 use crate::keeper;
 use crate::later;
-use crate::lock::Lock;
+use crate::lock::{Door, Lock};
 use crate::message::Parcel;
 use crate::reader::AmqpReader;
 use crate::settler::AmqpSettler;
@@ -83,8 +83,7 @@ impl AmqpTransport {
         let failed = |error| transient(&format!("forgetting the group {group}"), error);
         let names = shared.bus.group(group.as_str());
         let link = shared.consuming.reach().await.map_err(failed)?;
-        let _door = shared.doors.lock().await;
-        let lock = Lock::take(&link, names.lock()).await?;
+        let lock = Lock::take(&link, names.lock(), &Door::close(&shared.doors).await).await?;
         let mut probe = Probe::new(shared).await?;
         let count = probe.count(names.members()).await?;
         let mut shards = 0;

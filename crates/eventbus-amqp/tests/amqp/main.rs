@@ -7,6 +7,7 @@ mod foreign;
 mod ground;
 mod later;
 mod limits;
+mod locks;
 mod order;
 mod secure;
 mod vanished;
