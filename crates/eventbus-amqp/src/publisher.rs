@@ -14,7 +14,7 @@ use futures::future::poll_immediate;
 use futures::stream::FuturesUnordered;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::config::Unrouted;
 use crate::connection::Line;
@@ -45,8 +45,10 @@ pub(crate) struct Publisher {
     trouble: Mutex<Option<String>>,
     /// The channel of this moment.
     session: Mutex<Option<Arc<Session>>>,
-    /// How many events are on their way by [`express`](Self::express).
-    express: AtomicUsize,
+    /// How many events are on their way by their callers' tasks, and what sends the others.
+    busy: AtomicUsize,
+    /// Rings when nothing is on its way any more.
+    idle: Notify,
 }
 
 #[derive(Default)]
@@ -100,20 +102,22 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// Counts an event for as long as it is on its way.
-struct Express<'a>(&'a AtomicUsize);
+/// Counts an event for as long as it is on its way, or the task that sends the others.
+struct Busy<'a>(&'a Publisher);
 
-impl<'a> Express<'a> {
+impl<'a> Busy<'a> {
     /// `None` when there are enough of them.
-    fn new(count: &'a AtomicUsize) -> Option<Self> {
-        let express = (count.fetch_add(1, Ordering::SeqCst), Self(count));
-        (express.0 < WINDOW).then_some(express.1)
+    fn new(publisher: &'a Publisher) -> Option<Self> {
+        let busy = (publisher.busy.fetch_add(1, Ordering::SeqCst), Self(publisher));
+        (busy.0 < WINDOW).then_some(busy.1)
     }
 }
 
-impl Drop for Express<'_> {
+impl Drop for Busy<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        if self.0.busy.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.idle.notify_one();
+        }
     }
 }
 
@@ -154,8 +158,8 @@ impl UnderWay {
 impl Publisher {
     pub(crate) fn new(bus: Bus, unrouted: Unrouted) -> Self {
         let (queue, bell, sooner) = (Mutex::default(), Notify::new(), Notify::new());
-        let (trouble, session, express) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
-        Self { bus, unrouted, queue, bell, sooner, trouble, session, express }
+        let (trouble, session, busy) = (Mutex::default(), Mutex::default(), AtomicUsize::new(0));
+        Self { bus, unrouted, queue, bell, sooner, trouble, session, busy, idle: Notify::new() }
     }
 
     /// Sends events and waits for their outcomes, until the deadline.
@@ -175,15 +179,17 @@ impl Publisher {
     }
 
     /// The channel, when one event can be sent at once by its caller: nobody waits, and there is room.
-    fn ready(&self) -> Option<(Arc<Session>, Express<'_>)> {
+    fn ready(&self) -> Option<(Arc<Session>, Busy<'_>)> {
         let queue = self.lock();
         if queue.closed || !queue.posts.is_empty() {
             return None;
         }
         let session = self.current().clone();
+        // Counted before the queue can be closed: whoever waits for the end of all waits for this one.
+        let busy = Busy::new(self)?;
         drop(queue);
         let session = session.filter(|session| session.serves())?;
-        Some((session, Express::new(&self.express)?))
+        Some((session, busy))
     }
 
     /// Queues events for the task that sends what many callers publish, and waits for their outcomes.
@@ -219,6 +225,18 @@ impl Publisher {
         self.bell.notify_one();
     }
 
+    /// Waits until nothing is on its way any more, once it is closed, but not for ever.
+    pub(crate) async fn ended(&self, patience: Duration) {
+        let ended = async {
+            while self.busy.load(Ordering::SeqCst) > 0 {
+                self.idle.notified().await;
+            }
+        };
+        let _ = timeout(patience, ended).await;
+        // Others may wait for the same.
+        self.idle.notify_one();
+    }
+
     pub(crate) fn trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -229,6 +247,7 @@ impl Publisher {
         // Goes on whatever happens meanwhile, or under many calls that expire it would begin anew for ever.
         let mut making: Option<Making<'_>> = None;
         let mut under_way = UnderWay::default();
+        let _busy = Busy::new(&self);
         let mut timer = pin!(sleep_until(Instant::now()));
         // Whether the last round had events of more than one call.
         let mut crowded = false;

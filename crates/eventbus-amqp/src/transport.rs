@@ -212,7 +212,8 @@ impl Transport for AmqpTransport {
             shared.later.ended().await;
             shared.publisher.close();
         }
-        shared.settled().await;
+        // What was sent is confirmed in a moment, and what was not is refused by now.
+        tokio::join!(shared.publisher.ended(shared.config.response_timeout), shared.settled());
         shared.keeping.retire().await;
         shared.publishing.retire().await;
         // Whoever looks at what is left makes a connection for that.

@@ -2,6 +2,7 @@
 //! time-outs, TLS.
 
 mod bad_input;
+mod closing;
 mod cluster;
 mod foreign;
 mod ground;
