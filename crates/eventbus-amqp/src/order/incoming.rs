@@ -20,7 +20,7 @@ use crate::message::{Message, Original};
 const MOST: usize = 4096;
 
 impl Shard {
-    /// Takes in what has come.
+    /// Takes in what has come, in the order in which it was sent.
     pub(super) fn take_in(&mut self, first: (Source, Option<Delivery>)) {
         let (mut next, mut taken) = (Some(first), 0);
         let (mut stale, mut outs) = (Vec::new(), Vec::new());
@@ -29,17 +29,15 @@ impl Shard {
             match (source, delivery) {
                 (Source::Events(number), None) if number != self.reading.0 => {}
                 (_, None) => self.member.fail(ErrorKind::NotSent, "the broker ended the reading of a shard"),
-                (Source::Note, Some(note)) => {
-                    self.tenure.keeping.came(note.delivery_tag);
-                    let left = has_left(&note);
-                    self.excused |= left && self.mark.1 > 0;
-                    match self.note {
-                        None if !left => self.note = Some(note.delivery_tag),
-                        _ => stale.push(note.delivery_tag),
-                    }
-                }
-                (Source::Kept, Some(kept)) => self.kept(kept, &mut stale, &mut outs),
                 (Source::Events(_), Some(event)) => self.event(event),
+                (source, Some(delivery)) => self.keeping.came(delivery.delivery_tag, (source, delivery)),
+            }
+            // All that is kept is known before the first event is read.
+            while let Some((source, delivery)) = self.keeping.pop() {
+                match source {
+                    Source::Note => self.note(&delivery, &mut stale),
+                    _ => self.kept(delivery, &mut stale, &mut outs),
+                }
             }
             next = if taken < MOST { self.streams.next().now_or_never().flatten() } else { None };
         }
@@ -52,6 +50,17 @@ impl Shard {
         }
         self.shift(&outs, Stage::Out);
         self.member.bell.notify_one();
+    }
+
+    /// Takes in a note.
+    fn note(&mut self, note: &Delivery, stale: &mut Vec<u64>) {
+        self.tenure.keeping.came(note.delivery_tag);
+        let left = has_left(note);
+        self.excused |= left && self.mark.1 > 0;
+        match self.note {
+            None if !left => self.note = Some(note.delivery_tag),
+            _ => stale.push(note.delivery_tag),
+        }
     }
 
     /// Takes in a kept message.

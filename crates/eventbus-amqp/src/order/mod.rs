@@ -9,6 +9,7 @@
 mod incoming;
 mod keys;
 mod line;
+mod sequence;
 mod settling;
 mod shard;
 

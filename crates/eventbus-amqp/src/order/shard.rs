@@ -7,12 +7,14 @@ use std::time::Duration;
 use eventbus::ErrorKind;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{FuturesUnordered, SelectAll, StreamExt as _};
+use lapin::message::Delivery;
 use lapin::types::ShortString;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::keys::Keys;
 use super::line::{Waiting, alone};
+use super::sequence::Sequence;
 use super::{About, Move, Shelf, Spot, Tenure, carry};
 use crate::desk::{Deliveries, Settling};
 use crate::label::{Kept, Stage};
@@ -91,6 +93,8 @@ pub(super) struct Shard {
     pub(super) tenure: Arc<Tenure>,
     pub(super) waiting: Option<Waiting>,
     pub(super) streams: SelectAll<Deliveries<Source>>,
+    /// What comes of `kept`, `held` and `owner`.
+    pub(super) keeping: Sequence<(Source, Delivery)>,
     pub(super) jobs: FuturesUnordered<BoxFuture<'static, ()>>,
     pub(super) asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
     /// The note that says that this member is the owner.
@@ -119,7 +123,7 @@ impl Shard {
     fn new(member: &Arc<Member>, note: u64, waiting: Waiting) -> Self {
         let (tenure, excused) = (Arc::clone(&waiting.tenure), waiting.excused);
         let (asking, asked) = mpsc::unbounded_channel();
-        let number = tenure.shard;
+        let (number, keeping) = (tenure.shard, Sequence::new(tenure.keeping.next()));
         let shelf = Shelf { tenure: Some(Arc::clone(&tenure)), asked: Some(asking), ..Shelf::default() };
         member.state().shelves[number] = shelf;
         Self {
@@ -128,6 +132,7 @@ impl Shard {
             tenure,
             waiting: Some(waiting),
             streams: SelectAll::new(),
+            keeping,
             jobs: FuturesUnordered::new(),
             asked,
             note: Some(note),
