@@ -56,7 +56,7 @@ pub(crate) struct Asker {
 impl Asker {
     pub(crate) async fn new(shared: &Shared) -> Result<Self> {
         let failed = |error| transient("asking members", error);
-        let link = shared.publishing.reach().await.map_err(failed)?;
+        let link = shared.publishing.question().await.map_err(failed)?;
         let channel = link.channel().await.map_err(failed)?;
         let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
         let answers =

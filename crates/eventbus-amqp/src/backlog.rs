@@ -38,7 +38,7 @@ pub(crate) struct Count {
 impl Probe {
     pub(crate) async fn new(shared: &Shared) -> Result<Self> {
         let failed = |error| transient("looking at queues", error);
-        let link = shared.consuming.reach().await.map_err(failed)?;
+        let link = shared.consuming.question().await.map_err(failed)?;
         let channel = link.channel().await.map_err(failed)?;
         Ok(Self { link, channel })
     }

@@ -124,6 +124,15 @@ struct State {
     next: Instant,
 }
 
+/// What a connection is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Everything that ends with the transport.
+    Work,
+    /// Looking at what is there, also afterwards.
+    Question,
+}
+
 /// A connection.
 pub(crate) struct Link {
     connection: Connection,
@@ -147,28 +156,62 @@ impl Line {
         })
     }
 
-    /// Waits for the connection, for as long as it takes. Dropping the future is safe.
+    /// Waits for the connection, for as long as it takes; for ever once the line is retired and there is none. Dropping the
+    /// future is safe.
     pub(crate) async fn link(&self) -> Arc<Link> {
+        match self.connected(Purpose::Work).await {
+            Some(link) => link,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// `None` when there is no connection and none is to be made.
+    async fn connected(&self, purpose: Purpose) -> Option<Arc<Link>> {
         let mut state = self.state.lock().await;
-        loop {
-            if let Some(link) = state.current.as_ref().filter(|link| !link.is_down()) {
-                return Arc::clone(link);
+        let mut retired = self.retired.subscribe();
+        let retired = async {
+            match purpose {
+                Purpose::Work => drop(retired.wait_for(|retired| *retired).await),
+                Purpose::Question => std::future::pending().await,
             }
+        };
+        if let Some(link) = state.current.as_ref().filter(|link| !link.is_down()) {
+            return Some(Arc::clone(link));
+        }
+        tokio::select! {
+            biased;
+            () = retired => None,
+            link = self.connect(&mut state) => Some(link),
+        }
+    }
+
+    async fn connect(&self, state: &mut State) -> Arc<Link> {
+        loop {
             if let Some(lost) = state.current.take() {
                 lost.fail();
                 state.next = Instant::now() + SHORTEST_PAUSE.mul_f64(rand::rng().random_range(0.0..1.0));
             }
             sleep_until(state.next).await;
-            match self.dial(&mut state).await {
+            match self.dial(state).await {
                 Ok(link) => return link,
-                Err(error) => self.failed(&mut state, &error),
+                Err(error) => self.failed(state, &error),
             }
         }
     }
 
-    /// The same, for not much longer than an answer may take.
+    /// The same, for not much longer than an answer may take, and not at all once the line is retired.
     pub(crate) async fn reach(&self) -> lapin::Result<Arc<Link>> {
-        timeout(self.dialler.patience, self.link()).await.map_err(|_| late())
+        self.within(Purpose::Work).await
+    }
+
+    /// The same for a question, which gets a connection for that alone once the line is retired: see [`rest`](Self::rest).
+    pub(crate) async fn question(&self) -> lapin::Result<Arc<Link>> {
+        self.within(Purpose::Question).await
+    }
+
+    async fn within(&self, purpose: Purpose) -> lapin::Result<Arc<Link>> {
+        let reached = timeout(self.dialler.patience, self.connected(purpose)).await.map_err(|_| late())?;
+        reached.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::ConnectionAborted).into())
     }
 
     /// Makes the first connection, to any node, or says why it cannot be made.

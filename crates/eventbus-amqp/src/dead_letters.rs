@@ -77,7 +77,7 @@ impl AmqpDeadLetters {
         mut see: impl FnMut(Message) -> ControlFlow<()>,
     ) -> Result<Opened> {
         let failed = |error| transient(&format!("reading the dead letters of {}", self.group), error);
-        let link = self.shared.consuming.reach().await.map_err(failed)?;
+        let link = self.shared.consuming.question().await.map_err(failed)?;
         let lock = Lock::take(&link, names.dead_lock(), alone).await?;
         let read = async {
             let total = count(&lock, names).await?;
@@ -113,6 +113,26 @@ impl AmqpDeadLetters {
         }
     }
 
+    /// Reads the first dead letters after one.
+    async fn look(&self, after: Option<u64>, limit: usize) -> Result<Vec<DeadLetter>> {
+        let alone = Door::close(&self.shared.graveyards).await;
+        let mut letters = std::collections::BTreeMap::new();
+        for names in self.names().await? {
+            let see = |message: Message| {
+                let id = number(&message);
+                if after.is_none_or(|after| id > after) {
+                    letters.insert(id, message);
+                    if letters.len() > limit {
+                        letters.pop_last();
+                    }
+                }
+                ControlFlow::Continue(())
+            };
+            leave(self.browse((&names, &alone), see).await?, &names).await;
+        }
+        Ok(letters.into_values().map(letter).collect())
+    }
+
     /// Takes a dead letter out, to hand it out again or for good.
     async fn take(&self, id: u64, fate: Fate) -> Result<bool> {
         let alone = Door::close(&self.shared.graveyards).await;
@@ -142,6 +162,7 @@ impl AmqpDeadLetters {
 
     /// Stores a dead letter where it goes, then removes it here.
     async fn end(&self, names: &Names, lock: &Lock, (message, fate): (Message, Fate)) -> Result<()> {
+        self.shared.publishing.question().await.map_err(|error| transient("redriving", error))?;
         let mover = Mover::new(&self.shared.publishing);
         let mut parcels = onward(names, &message, fate).into_iter().peekable();
         while let Some(parcel) = parcels.next() {
@@ -239,23 +260,9 @@ fn letter(message: Message) -> DeadLetter {
 #[async_trait]
 impl DeadLetters for AmqpDeadLetters {
     async fn list(&self, after: Option<u64>, limit: usize) -> Result<Vec<DeadLetter>> {
-        let alone = Door::close(&self.shared.graveyards).await;
-        let mut letters = std::collections::BTreeMap::new();
-        for names in self.names().await? {
-            let see = |message: Message| {
-                let id = number(&message);
-                if after.is_none_or(|after| id > after) {
-                    letters.insert(id, message);
-                    if letters.len() > limit {
-                        letters.pop_last();
-                    }
-                }
-                ControlFlow::Continue(())
-            };
-            leave(self.browse((&names, &alone), see).await?, &names).await;
-        }
+        let listed = self.look(after, limit).await;
         self.shared.rest().await;
-        Ok(letters.into_values().map(letter).collect())
+        listed
     }
 
     async fn redrive(&self, id: u64) -> Result<bool> {

@@ -249,7 +249,7 @@ pub(crate) async fn leave(member: &Member) {
     }
     let shared = &member.shared;
     let removed = async {
-        let link = shared.consuming.reach().await.map_err(|error| transient("leaving", error))?;
+        let link = shared.consuming.question().await.map_err(|error| transient("leaving", error))?;
         if member.spec.mode == Mode::Broadcast {
             let channel = link.channel().await.map_err(|error| transient("leaving", error))?;
             let maker = Maker { link: &link, channel: &channel };

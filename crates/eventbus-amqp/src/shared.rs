@@ -154,6 +154,7 @@ impl Shared {
             return Ok((Arc::clone(link), channel.clone()));
         }
         *replies = None;
+        // Not for a question that came too late: nobody would end it.
         let link = self.publishing.reach().await?;
         let channel = link.channel().await?;
         *replies = Some((Arc::clone(&link), channel.clone()));

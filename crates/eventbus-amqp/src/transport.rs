@@ -78,11 +78,23 @@ impl AmqpTransport {
         Ok(Parcel::event(&config.name, event, json))
     }
 
+    async fn forget_all(&self, group: &Group) -> Result<bool> {
+        let shared = self.shared();
+        shared.settled().await;
+        let mut probe = Probe::new(shared).await?;
+        let broadcast = probe.count(instances(shared, group.as_str()).members()).await?;
+        probe.done().await;
+        if broadcast.is_some_and(|count| count.consumers > 0) {
+            return Err(Error::new(ErrorKind::Conflict, format!("the group {group} has members")));
+        }
+        self.forget_shared(group).await
+    }
+
     async fn forget_shared(&self, group: &Group) -> Result<bool> {
         let shared = self.shared();
         let failed = |error| transient(&format!("forgetting the group {group}"), error);
         let names = shared.bus.group(group.as_str());
-        let link = shared.consuming.reach().await.map_err(failed)?;
+        let link = shared.consuming.question().await.map_err(failed)?;
         let lock = Lock::take(&link, names.lock(), &Door::close(&shared.doors).await).await?;
         let mut probe = Probe::new(shared).await?;
         let count = probe.count(names.members()).await?;
@@ -168,15 +180,9 @@ impl Transport for AmqpTransport {
     }
 
     async fn forget(&self, group: &Group) -> Result<bool> {
-        let shared = self.shared();
-        shared.settled().await;
-        let mut probe = Probe::new(shared).await?;
-        let broadcast = probe.count(instances(shared, group.as_str()).members()).await?;
-        probe.done().await;
-        if broadcast.is_some_and(|count| count.consumers > 0) {
-            return Err(Error::new(ErrorKind::Conflict, format!("the group {group} has members")));
-        }
-        self.forget_shared(group).await
+        let forgotten = self.forget_all(group).await;
+        self.shared().rest().await;
+        forgotten
     }
 
     async fn backlog(&self, group: &Group) -> Result<Option<Backlog>> {

@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use eventbus::{ErrorKind, Result};
+use eventbus::conformance::{Fault, VirtualHost};
+use eventbus::transport::{Group, Transport as _};
+use eventbus::{BusConfig, ErrorKind, EventBus, Result};
+use eventbus_amqp::{AmqpConfig, AmqpTransport};
 use futures::future::join_all;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::FieldTable;
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::ground::{Seen, bus, client, event, host};
+use crate::ground::{Seen, bus, client, event, host, until};
 
 const LONG: Duration = Duration::from_secs(10);
 
@@ -62,4 +65,26 @@ async fn what_was_sent_before_the_end_is_confirmed() {
     let looked = channel.queue_declare("bus/g".into(), options, FieldTable::default()).await.unwrap();
     let confirmed = outcomes.iter().filter(|outcome| outcome.is_ok()).count() + 1;
     assert_eq!(looked.message_count() as usize, confirmed);
+}
+
+#[tokio::test]
+async fn no_connection_is_left_by_whoever_looks_afterwards() {
+    let host = VirtualHost::start(&[Fault::Kill]).await.unwrap();
+    let transport = AmqpTransport::connect(AmqpConfig::parse(&host.url()).unwrap()).await.unwrap();
+    let bus = EventBus::new(std::sync::Arc::new(transport.clone()), BusConfig::new());
+    let (seen, group) = (Seen::default(), Group::new("g").unwrap());
+    seen.by(&bus, "g").await;
+    bus.publish(&event("evt_1")).await.unwrap();
+    seen.until(1).await;
+    assert!(bus.shutdown(LONG).await.is_complete());
+    assert_eq!(transport.backlog(&group).await.unwrap().unwrap().unsettled(), 0);
+    assert!(transport.dead_letters(&group).list(None, 9).await.unwrap().is_empty());
+    let none = transport.dead_letters(&Group::new("none").unwrap()).list(None, 9).await;
+    assert_eq!(none.expect_err("there is no such group").kind(), ErrorKind::NotFound);
+    assert!(transport.forget(&group).await.unwrap());
+    until("nobody is connected", async || {
+        let count = host.node().evaluate("length(rabbit_networking:connections()).").await.unwrap();
+        count.trim() == "0"
+    })
+    .await;
 }
