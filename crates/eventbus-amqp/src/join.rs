@@ -13,8 +13,9 @@ use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, ExchangeKind};
 
 use crate::config::Queues;
+use crate::connection::Link;
 use crate::desk::{ASK, Deliveries, Desk, MEMBER, Settling};
-use crate::error::transient;
+use crate::error::{late, transient};
 use crate::inbox::Source;
 use crate::lock::{Door, Lock};
 use crate::member::Member;
@@ -60,6 +61,7 @@ async fn arrange(member: &Member, lock: &Lock) -> Result<(Arc<Desk>, Vec<Deliver
     let failed = |error| transient(&format!("setting up the group {}", member.spec.group), error);
     maker.bus(&shared.bus, shared.config.unrouted).await.map_err(failed)?;
     maker.exchange(shared.bus.ask(), ExchangeKind::Direct, FieldTable::default()).await.map_err(failed)?;
+    let found = look(member, &lock.link).await.map_err(failed)?;
     make(member, &maker).await.map_err(failed)?;
     let made = match member.spec.mode {
         Mode::Shared => agree(member, lock).await?,
@@ -69,7 +71,32 @@ async fn arrange(member: &Member, lock: &Lock) -> Result<(Arc<Desk>, Vec<Deliver
         }
     };
     let (desk, streams) = enter(member, lock).await.map_err(failed)?;
-    Ok((desk, streams, made))
+    Ok((desk, streams, if found == Made::New { found } else { made }))
+}
+
+/// The queues that hold something, with order per key those of all shards.
+fn queues(member: &Member) -> Vec<ShortString> {
+    let names = &member.names;
+    let of_shard = |names: Names| [names.events(), names.kept(), names.held(), names.owner()];
+    let sharded = (0..member.shards.len()).flat_map(|shard| of_shard(names.shard(shard)));
+    let again = member.shards.is_empty().then(|| names.again());
+    [names.events(), names.dead()].into_iter().chain(again).chain(sharded).collect()
+}
+
+/// Looks whether all queues are there: one that vanished is as new as those of a new group, whatever else is known.
+async fn look(member: &Member, link: &Arc<Link>) -> lapin::Result<Made> {
+    // It ends where a queue is not there.
+    let channel = link.channel().await?;
+    let maker = Maker { link, channel: &channel };
+    let looked = futures::future::join_all(queues(member).into_iter().map(|queue| maker.look(queue))).await;
+    match looked.into_iter().find_map(Result::err) {
+        None => {
+            let _ = link.within(channel.close(200, "done".into())).await;
+            Ok(Made::Known)
+        }
+        Some(_) if link.is_down() => Err(late()),
+        Some(_) => Ok(Made::New),
+    }
 }
 
 /// Makes the queues.
