@@ -1,6 +1,7 @@
 //! Joining a group and leaving it: its queues are made, what it wants is agreed on, and the last member of a group that
 //! goes with its members removes it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use eventbus::transport::{Mode, SubscriptionSpec};
@@ -165,13 +166,10 @@ async fn agree(member: &Member, lock: &Lock) -> Result<Made> {
     let records = read(lock, names.what()).await.map_err(failed)?;
     let known = records.last().and_then(|record| String::from_utf8(record.data.clone()).ok());
     let (what, keys) = (describe(member), bindings(&member.spec));
-    if known.as_ref() == Some(&what) {
+    let is_known = known.as_ref() == Some(&what);
+    if is_known && records.len() == 1 {
         bind(member, &maker, &keys).await.map_err(failed)?;
-        let tags = records.iter().map(|record| record.delivery_tag);
-        for tag in tags {
-            let options = BasicNackOptions { multiple: false, requeue: true };
-            lock.link.within(lock.channel.basic_nack(tag, options)).await.map_err(failed)?;
-        }
+        give_back(lock, &records).await.map_err(failed)?;
         return Ok(Made::Known);
     }
     if let Some(known) = known.as_ref().and_then(|known| known.lines().next())
@@ -181,37 +179,67 @@ async fn agree(member: &Member, lock: &Lock) -> Result<Made> {
         return Err(Error::new(ErrorKind::Conflict, text));
     }
     let members = maker.look(names.members()).await.map_err(failed)?.consumer_count();
-    if known.is_some() && members > 0 {
+    if known.is_some() && !is_known && members > 0 {
         let text = format!("the group {} runs with other event types", member.spec.group);
         return Err(Error::new(ErrorKind::Conflict, text));
     }
-    // Written down before it is so: whoever finds it half done does it again.
-    let record = Parcel {
-        exchange: String::new(),
-        route: names.what().to_string(),
-        properties: BasicProperties::default().with_delivery_mode(2),
-        body: what.into(),
-    };
-    if !member.mover.publish(&[record]).await.iter().all(crate::mover::Moved::is_stored) {
-        let text = format!("what the group {} is could not be written down", member.spec.group);
-        return Err(Error::new(ErrorKind::NotSent, text));
+    if !is_known {
+        // Written down before it is so: whoever finds it half done does it again.
+        note(member, what).await?;
     }
+    // Beside older records the last one stays, unless it is older than what was written just now.
+    let (old, last) = records.split_at(records.len() - usize::from(is_known));
     bind(member, &maker, &keys).await.map_err(failed)?;
-    let old =
-        known.iter().flat_map(|known| known.lines().skip(1)).filter(|key| !keys.iter().any(|new| new == key));
-    for key in old {
-        let (exchange, key) = (member.shared.bus.exchange(), key.into());
-        let unbound = match member.shards.len() {
-            0 | 1 => maker.unbind(names.events(), exchange, key).await,
-            _ => maker.starve(names.shards(), exchange, key).await,
-        };
-        unbound.map_err(failed)?;
-    }
-    for record in &records {
+    unbind(member, &maker, superseded(old, &keys)).await.map_err(failed)?;
+    for record in old {
         let acked = lock.channel.basic_ack(record.delivery_tag, BasicAckOptions::default());
         lock.link.within(acked).await.map_err(failed)?;
     }
+    give_back(lock, last).await.map_err(failed)?;
     Ok(if known.is_some() { Made::Known } else { Made::New })
+}
+
+/// The keys of older records that are wanted no more.
+fn superseded(old: &[Delivery], keys: &[String]) -> BTreeSet<String> {
+    let texts = old.iter().filter_map(|record| std::str::from_utf8(&record.data).ok());
+    texts.flat_map(|text| text.lines().skip(1).map(str::to_owned)).filter(|key| !keys.contains(key)).collect()
+}
+
+/// Writes down what the group is.
+async fn note(member: &Member, what: String) -> Result<()> {
+    let record = Parcel {
+        exchange: String::new(),
+        route: member.names.what().to_string(),
+        properties: BasicProperties::default().with_delivery_mode(2),
+        body: what.into(),
+    };
+    match member.mover.publish(&[record]).await.iter().all(crate::mover::Moved::is_stored) {
+        true => Ok(()),
+        false => {
+            let text = format!("what the group {} is could not be written down", member.spec.group);
+            Err(Error::new(ErrorKind::NotSent, text))
+        }
+    }
+}
+
+async fn unbind(member: &Member, maker: &Maker<'_>, keys: BTreeSet<String>) -> lapin::Result<()> {
+    for key in keys {
+        let (exchange, key) = (member.shared.bus.exchange(), key.into());
+        match member.shards.len() {
+            0 | 1 => maker.unbind(member.names.events(), exchange, key).await?,
+            _ => maker.starve(member.names.shards(), exchange, key).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Leaves records where they were.
+async fn give_back(lock: &Lock, records: &[Delivery]) -> lapin::Result<()> {
+    for record in records {
+        let options = BasicNackOptions { multiple: false, requeue: true };
+        lock.link.within(lock.channel.basic_nack(record.delivery_tag, options)).await?;
+    }
+    Ok(())
 }
 
 /// What the group is, as text: its kind, then its binding keys.
