@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     dead: AtomicU64,
     closed: AtomicBool,
     open_members: Mutex<Vec<Weak<Member>>>,
+    /// What is wrong, for as long as somebody says so.
+    troubles: Mutex<Vec<Weak<str>>>,
     /// Memberships that are ending.
     leaving: AtomicU64,
     left: Notify,
@@ -77,6 +79,7 @@ impl Shared {
             dead: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             open_members: Mutex::default(),
+            troubles: Mutex::default(),
             leaving: AtomicU64::new(0),
             left: Notify::new(),
             bus,
@@ -120,6 +123,20 @@ impl Shared {
         let mut members = lock(&self.open_members);
         members.retain(|member| member.strong_count() > 0);
         members.push(Arc::downgrade(member));
+    }
+
+    /// Tells what is wrong, until what this gives is dropped.
+    pub(crate) fn troubled(&self, text: String) -> Arc<str> {
+        tracing::warn!("{text}");
+        let trouble = Arc::from(text);
+        lock(&self.troubles).push(Arc::downgrade(&trouble));
+        trouble
+    }
+
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        let mut troubles = lock(&self.troubles);
+        troubles.retain(|trouble| trouble.strong_count() > 0);
+        troubles.iter().filter_map(Weak::upgrade).map(|trouble| trouble.to_string()).collect()
     }
 
     /// A name no member ever had; names sort by age.

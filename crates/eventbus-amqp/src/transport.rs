@@ -209,6 +209,7 @@ impl Transport for AmqpTransport {
             troubles.into_iter().chain([shared.publisher.trouble()]).flatten().collect();
         troubles.dedup();
         troubles.extend(shared.later.troubles());
+        troubles.extend(shared.troubles());
         troubles
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use lapin::BasicProperties;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Tenure;
 use super::incoming::has_left;
@@ -20,6 +20,9 @@ use crate::topology::{Maker, Names};
 
 /// How often it is looked whether the former owner reads no more.
 const PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// After how long it is told that it still does.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Notes that are given to a member at once: what comes beside the first is thrown away.
 const NOTES: u16 = 16;
@@ -66,17 +69,24 @@ impl Waiting {
     }
 }
 
-/// Waits until the former owner reads no more: its channels end one by one.
-pub(super) async fn alone(member: &Member, tenure: &Tenure) -> lapin::Result<()> {
+/// Waits until the former owner reads no more: its channels end one by one. `false` when this member is to read no more
+/// before that.
+pub(super) async fn alone(member: &Member, tenure: &Tenure) -> lapin::Result<bool> {
     let Tenure { names, keeping, .. } = tenure;
     let maker = Maker { link: &keeping.link, channel: &keeping.channel };
+    let (begun, mut pause, mut trouble) = (Instant::now(), PAUSE, None);
     for queue in [names.kept(), names.held(), names.events()] {
         while maker.look(queue.clone()).await?.consumer_count() > 0 {
-            if member.is_gone() || member.has_failed() {
-                return Ok(());
+            if trouble.is_none() && begun.elapsed() >= LONG {
+                let text =
+                    format!("{queue} is read by somebody else: {} waits for its end", member.spec.group);
+                trouble = Some(member.shared.troubled(text));
             }
-            sleep(PAUSE).await;
+            tokio::select! {
+                () = member.ended(tenure.shard) => return Ok(false),
+                () = sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+            }
         }
     }
-    Ok(())
+    Ok(true)
 }

@@ -171,8 +171,11 @@ impl Shard {
     /// Begins to read what is kept; events follow when all of that is known.
     async fn take_over(&mut self) -> lapin::Result<()> {
         if let Some(waiting) = self.waiting.take() {
-            alone(&self.member, &waiting.tenure).await?;
+            let alone = alone(&self.member, &waiting.tenure).await?;
             self.streams.push(waiting.notes);
+            if !alone {
+                return Ok(());
+            }
         }
         self.widen().await?;
         let (names, tenure) = (&self.tenure.names, Arc::clone(&self.tenure));

@@ -9,7 +9,7 @@ use eventbus::conformance::{Fault, VirtualHost};
 use eventbus::transport::Order;
 use eventbus::{AnyEvent, Context, ErrorKind, EventBus, HandlerError, Retry, Select, Subscription};
 use futures::StreamExt as _;
-use lapin::options::{BasicConsumeOptions, BasicPublishOptions};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel};
 use tokio::sync::Notify;
@@ -200,6 +200,28 @@ async fn what_is_kept_outlives_the_patience_of_the_broker() {
         ids(&handled) == ["other", "held"]
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_member_waits_for_whoever_reads_its_shard_and_may_leave_meanwhile() {
+    let host = host().await;
+    let (bus, handled) = (bus(&host.url()).await.unwrap(), Handled::default());
+    member(&bus, "first", &handled).await.stop(Duration::from_secs(1)).await;
+    let (_connection, channel) = client(&host).await;
+    let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+    let _reading =
+        channel.basic_consume("bus/g/kept".into(), "theirs".into(), options, arguments).await.unwrap();
+    let second = member(&bus, "second", &handled).await;
+    until("it is told", async || {
+        bus.health().troubles.iter().any(|trouble| trouble.contains("bus/g/kept is read by somebody else"))
+    })
+    .await;
+    assert_eq!(second.stop(Duration::from_secs(5)).await.aborted, 0);
+    assert!(bus.health().troubles.is_empty(), "it waits no more");
+    channel.basic_cancel("theirs".into(), BasicCancelOptions::default()).await.unwrap();
+    member(&bus, "third", &handled).await;
+    bus.publish(&keyed("evt_1", "par_1")).await.unwrap();
+    until_handled(&handled, 1).await;
 }
 
 #[tokio::test]
