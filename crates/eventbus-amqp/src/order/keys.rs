@@ -2,6 +2,7 @@
 //! owner. All of it is derived from what lies in the queues `kept` and `held`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use eventbus::Key;
 use tokio::time::Instant;
@@ -77,6 +78,17 @@ pub(crate) struct Keys {
     going: usize,
     /// Whether everything is known that was kept before.
     complete: bool,
+}
+
+/// How far everything that is kept has been given back, to come again.
+#[derive(Debug)]
+pub(crate) struct Round {
+    /// What came later is not old.
+    upto: u64,
+    /// The lanes that are left.
+    lanes: Vec<Lane>,
+    /// Where it was in the last of them.
+    last: Option<Spot>,
 }
 
 /// A message that comes from `kept` or `held`.
@@ -316,11 +328,36 @@ impl Keys {
         }
     }
 
-    /// Takes the tags of what lies here, to give it back and have it come again.
-    pub(crate) fn renew(&mut self, upto: u64, most: usize) -> Vec<u64> {
-        let entries = self.queues.values_mut().flat_map(|queue| queue.entries.values_mut());
-        let lying = entries.filter(|entry| !entry.standing.is_busy());
-        lying.filter_map(|entry| entry.tag.take_if(|tag| *tag <= upto)).take(most).collect()
+    /// Begins a round of all that lies here, up to this tag.
+    pub(crate) fn round(&self, upto: u64) -> Round {
+        Round { upto, lanes: self.queues.keys().cloned().collect(), last: None }
+    }
+
+    /// Takes the next tags of a round, to give them back and have their messages come again; none are left when it is over.
+    pub(crate) fn renew(&mut self, round: &mut Round, most: usize) -> Vec<u64> {
+        let mut tags = Vec::new();
+        while tags.len() < most
+            && let Some(lane) = round.lanes.last()
+        {
+            let after = round.last.map_or(Bound::Unbounded, Bound::Excluded);
+            let queue = self.queues.get_mut(lane);
+            let entries =
+                queue.into_iter().flat_map(|queue| queue.entries.range_mut((after, Bound::Unbounded)));
+            round.last = None;
+            for (spot, entry) in entries {
+                if !entry.standing.is_busy() {
+                    tags.extend(entry.tag.take_if(|tag| *tag <= round.upto));
+                }
+                if tags.len() == most {
+                    round.last = Some(*spot);
+                    break;
+                }
+            }
+            if round.last.is_none() {
+                round.lanes.pop();
+            }
+        }
+        tags
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -435,12 +472,13 @@ mod tests {
         let mut keys = known();
         came(&mut keys, 1, 1, Stage::Dead);
         came(&mut keys, 2, 1, Stage::Parked);
-        let mut tags = keys.renew(21, 9);
-        tags.sort_unstable();
-        assert_eq!(tags, [11, 21]);
-        assert!(keys.renew(21, 9).is_empty(), "once each");
+        came(&mut keys, 3, 1, Stage::Parked);
+        let mut round = keys.round(21);
+        assert_eq!(keys.renew(&mut round, 1), [11]);
+        assert_eq!(keys.renew(&mut round, 9), [21], "31 is younger");
+        assert!(keys.renew(&mut round, 9).is_empty(), "once each");
         assert_eq!(came(&mut keys, 2, 1, Stage::Parked), Came::Kept);
         assert_eq!(came(&mut keys, 1, 1, Stage::Dead), Came::Kept);
-        assert_eq!(keys.counts(), Counts { parked: 1, held_keys: 1, ..Counts::default() });
+        assert_eq!(keys.counts(), Counts { parked: 2, held_keys: 1, ..Counts::default() });
     }
 }

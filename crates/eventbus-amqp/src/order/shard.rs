@@ -12,7 +12,7 @@ use lapin::types::ShortString;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use super::keys::Keys;
+use super::keys::{Keys, Round};
 use super::line::{Waiting, alone};
 use super::sequence::Sequence;
 use super::{About, Move, Shelf, Spot, Tenure, carry};
@@ -113,8 +113,8 @@ pub(super) struct Shard {
     pub(super) shelf_room: usize,
     /// How many consumers of events there were; the first tag and the room of the current one.
     pub(super) reading: (u32, u64, u16),
-    /// When what is kept is read again next, and up to which tag that is under way.
-    pub(super) renewal: (Instant, Option<u64>),
+    /// When what is kept is read again next, and how far that is under way.
+    pub(super) renewal: (Instant, Option<Round>),
     /// When it is looked next whether this member has more than its share.
     pub(super) sharing: Instant,
 }
@@ -343,18 +343,24 @@ impl Shard {
             return;
         }
         let desk = &self.tenure.keeping;
-        let upto = match self.renewal.1 {
-            Some(upto) => upto,
+        let mut round = match self.renewal.1.take() {
+            Some(round) => round,
             None => {
                 desk.reject(self.note.take().as_slice()).await;
-                desk.next() - 1
+                let upto = desk.next() - 1;
+                self.with_keys(|keys| keys.round(upto))
             }
         };
-        let tags = self.with_keys(|keys| keys.renew(upto, SOME));
+        // However many there are, they have come again in half of the time.
+        let rests = (renewal(&self.member).as_millis() / REST.as_millis() / 2).max(1);
+        let tags = self.with_keys(|keys| {
+            let some = keys.len() / usize::try_from(rests).unwrap_or(1) + SOME;
+            keys.renew(&mut round, some)
+        });
         self.tenure.keeping.reject(&tags).await;
         self.renewal = match tags.is_empty() {
             true => (Instant::now() + renewal(&self.member), None),
-            false => (Instant::now() + REST, Some(upto)),
+            false => (Instant::now() + REST, Some(round)),
         };
     }
 
