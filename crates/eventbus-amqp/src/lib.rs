@@ -109,6 +109,9 @@
 //!   need more `shards`: each member has as many as there are for it, within a second or two of joining.
 //! - **A retry with order per key** is timed by its owner; only the next owner reads the time of day, and then no delay is
 //!   longer than it was. What is kept costs the owner a hundred bytes or two each, and the broker all of it.
+//! - **A cluster needs `cluster_partition_handling = pause_minority`.** Otherwise a consumer on the smaller side of a cut is
+//!   taken for lost and replaced, goes on when the cut heals, and is told nothing of it: a shard has two owners then, or the
+//!   scheduled events have two keepers.
 //! - **Ephemeral groups and the queues of a broadcast's members** are on one node of a cluster, and wait for it.
 //! - **Whether a group keeps order is said for good**: it is forgotten, or joined as it was made.
 //! - **Retries** wait up to 365 days, by nobody's time of day. A member sends a message on from one
