@@ -78,9 +78,10 @@ impl AmqpDeadLetters {
     ) -> Result<Opened> {
         let failed = |error| transient(&format!("reading the dead letters of {}", self.group), error);
         let link = self.shared.consuming.question().await.map_err(failed)?;
-        let lock = Lock::take(&link, names.dead_lock(), alone).await?;
+        let mut lock = Lock::take(&link, names.dead_lock(), alone).await?;
+        let total = count(&lock, names).await.map_err(failed)?;
+        lock.back = Some((names.dead(), u32::try_from(total).unwrap_or(u32::MAX)));
         let read = async {
-            let total = count(&lock, names).await?;
             let (mut seen, mut room, mut streams, mut tags) = (0, FIRST, SelectAll::new(), Vec::new());
             let mut asked = 0;
             while seen < total {
@@ -209,7 +210,7 @@ async fn count(lock: &Lock, names: &Names) -> lapin::Result<u64> {
 
 /// Gives everything back that was read, and the lock when it is there again: the broker takes a moment for that.
 async fn leave(opened: Opened, names: &Names) {
-    let Opened { lock, total, tags } = opened;
+    let Opened { mut lock, total, tags } = opened;
     let options = BasicNackOptions { multiple: true, requeue: true };
     let back = async {
         for tag in tags {
@@ -223,6 +224,7 @@ async fn leave(opened: Opened, names: &Names) {
     };
     // Before long they are back in any case.
     let _ = timeout(BACK, back).await;
+    lock.back = None;
     lock.release().await;
 }
 

@@ -11,7 +11,7 @@ use rand::RngExt as _;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::connection::Link;
 use crate::error::{is_locked, transient};
@@ -19,6 +19,9 @@ use crate::topology::Maker;
 
 /// How long a lock is waited for, at most: others hold it for moments.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long what was read may take to be back, and how often it is looked for.
+const BACK: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// What keeps others of this process out: within a connection, a lock on the broker excludes nobody.
 #[derive(Clone)]
@@ -39,6 +42,8 @@ pub(crate) struct Lock {
     pub(crate) link: Arc<Link>,
     pub(crate) channel: Channel,
     name: ShortString,
+    /// A queue that was read under it, and how much lies there again before it is given back.
+    pub(crate) back: Option<(ShortString, u32)>,
     /// Opens when the lock is given back, and not before.
     door: Option<Door>,
     /// Whether it is nobody else's, for all that is known.
@@ -74,7 +79,7 @@ impl Lock {
         let channel = link.channel().await.map_err(failed)?;
         let (link, runtime) = (Arc::clone(link), Handle::current());
         // Its own from now on: nobody knows whether it is when the answer is not awaited.
-        let mut lock = Self { link, channel, name, door, is_owned: true, runtime };
+        let mut lock = Self { link, channel, name, back: None, door, is_owned: true, runtime };
         match lock.maker().exclusive(lock.name.clone()).await {
             Ok(_) => Ok(Some(lock)),
             Err(error) if is_locked(&error) => {
@@ -102,11 +107,15 @@ impl Lock {
             return None;
         }
         let (link, channel) = (Arc::clone(&self.link), self.channel.clone());
-        let (name, door) = (self.name.clone(), self.door.take());
+        let (name, back, door) = (self.name.clone(), self.back.take(), self.door.take());
         let given_back = async move {
             let _ = link.within(channel.close(200, "done".into())).await;
             // Its channel may have ended over something that was not there.
             if let Ok(channel) = link.channel().await {
+                if let Some(back) = back {
+                    // Before long it is back in any case.
+                    let _ = timeout(BACK, returned(&Maker { link: &link, channel: &channel }, back)).await;
+                }
                 let deleted = channel.queue_delete(name, QueueDeleteOptions::default());
                 let _ = link.within(deleted).await;
                 let _ = link.within(channel.close(200, "done".into())).await;
@@ -114,6 +123,13 @@ impl Lock {
             drop(door);
         };
         Some(self.runtime.spawn(given_back))
+    }
+}
+
+/// Waits until a queue has as much again: the broker takes a moment for that.
+async fn returned(maker: &Maker<'_>, (queue, count): (ShortString, u32)) {
+    while maker.look(queue.clone()).await.is_ok_and(|queue| queue.message_count() < count) {
+        sleep(PAUSE).await;
     }
 }
 
