@@ -155,7 +155,7 @@
 //! | `content_type` | `application/json` |
 //! | `delivery_mode` | 2, persistent |
 //! | headers `key`, `livemode` | its key, where it has one; whether it is about real money |
-//! | header `shard` | which of 64 parts of all keys it belongs to, as text: FNV-1a (64 bits) of the key, or of the id, modulo 64; without it, the first shard of a group gets it |
+//! | header `shard-0` to `shard-63` | by being there it says which of 64 parts of all keys it belongs to: FNV-1a (64 bits) of the key, or of the id, modulo 64; without one, the first shard of a group gets it |
 //! | headers `traceparent`, `tracestate` | its trace, where it has one |
 //!
 //! A message whose body is no event's JSON form is one all the same when it has a `message_id`: its source and type are then

@@ -15,8 +15,6 @@ use crate::label::{ATTEMPT, HISTORY, PLACE, REMAINING, ROUTE, read_history};
 /// The time of the event in ms; the property `timestamp` has seconds only.
 const TIME: &str = "timestamp_in_ms";
 const KEY: &str = "key";
-/// Which part of all keys it belongs to.
-pub(crate) const SHARD: &str = "shard";
 const LIVEMODE: &str = "livemode";
 const TRACE_PARENT: &str = "traceparent";
 const TRACE_STATE: &str = "tracestate";
@@ -110,6 +108,12 @@ pub(crate) const PERSISTENT: u8 = 2;
 /// In how many parts all keys fall; a shard of a group has some of them.
 pub(crate) const PARTS: u64 = 64;
 
+/// The header that says, by being there, which part of all keys an event belongs to: so one binding can name all parts of
+/// a shard, and a broker looks at few bindings for each event.
+pub(crate) fn shard(part: u64) -> String {
+    format!("shard-{part}")
+}
+
 impl Original {
     /// How many bytes of it are kept, nearly.
     pub(crate) fn size(&self) -> usize {
@@ -135,7 +139,7 @@ fn properties(envelope: &Envelope) -> BasicProperties {
     set(LIVEMODE, AMQPValue::Boolean(envelope.livemode));
     // What has no key needs no order, and takes turns.
     let part = envelope.key.as_ref().map_or(envelope.id.as_str(), |key| key.as_str());
-    set(SHARD, text(&(hash(part.as_bytes()) % PARTS).to_string()));
+    set(&shard(hash(part.as_bytes()) % PARTS), AMQPValue::Boolean(true));
     if let Some(key) = &envelope.key {
         set(KEY, text(key.as_str()));
     }

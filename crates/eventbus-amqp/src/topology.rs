@@ -13,7 +13,7 @@ use lapin::{ExchangeKind, Queue};
 
 use crate::config::{Queues, Unrouted};
 use crate::connection::Link;
-use crate::message::{PARTS, SHARD};
+use crate::message::{PARTS, shard};
 
 /// After this many members lost with a message, the broker itself takes it for what they died of: the engine's own fence
 /// comes long before.
@@ -223,12 +223,13 @@ impl Maker<'_> {
         let mut arguments = FieldTable::default();
         arguments.insert("alternate-exchange".into(), text(others.as_str()));
         self.exchange(exchange.clone(), ExchangeKind::Headers, arguments).await?;
-        for part in 0..PARTS {
-            let queue = names.shard(usize::try_from(part).unwrap_or(0) % shards).events();
+        for number in 0..shards {
             let mut arguments = FieldTable::default();
-            arguments.insert("x-match".into(), text("all"));
-            arguments.insert(SHARD.into(), text(&part.to_string()));
-            let options = QueueBindOptions::default();
+            arguments.insert("x-match".into(), text("any"));
+            for part in (0..PARTS).skip(number).step_by(shards) {
+                arguments.insert(shard(part).into(), AMQPValue::Void);
+            }
+            let (queue, options) = (names.shard(number).events(), QueueBindOptions::default());
             let bound = self.channel.queue_bind(queue, exchange.clone(), "".into(), options, arguments);
             self.link.within(bound).await?;
         }
