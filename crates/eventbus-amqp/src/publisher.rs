@@ -25,7 +25,8 @@ use crate::topology::Bus;
 
 /// How many events are unconfirmed at once, at most.
 const WINDOW: usize = 1024;
-/// As many of them as are waited for until more are sent: a few cost nearly as much as many.
+/// As many of them are sent and waited for together: a few cost nearly as much as many, and with all of them the window
+/// would be empty before it is filled again.
 const PIECE: usize = 64;
 /// The window in bytes, so that large events do not fill the memory.
 const LARGE: usize = 16 << 20;
@@ -366,7 +367,7 @@ impl Publisher {
             && size < largest
             && let Some(post) = queue.posts.front()
         {
-            let (piece, is_last) = post.take(most - count, largest - size);
+            let (piece, is_last) = post.take(PIECE.min(most - count), largest - size);
             count += piece.parcels.len();
             size += piece.parcels.iter().map(Parcel::size).sum::<usize>();
             if !piece.parcels.is_empty() {
