@@ -15,8 +15,8 @@ const SOON: i64 = 1000;
 /// How many bytes of bodies come again before their time, and how many events.
 const LARGE: usize = 16 << 20;
 const MOST: usize = 4096;
-/// How long an event lies in one place, at most: then it goes to the end of the queue. A broker ends the channel of a reader that
-/// holds a message for half an hour, and keeps the log of a queue from its oldest message on.
+/// How long an event lies in one place, at most: then it goes to the end of the queue. A broker ends the channel of a
+/// reader that holds a message for half an hour, and keeps the log of a queue from its oldest message on.
 const OLD: i64 = 15 * 60_000;
 /// How many messages are held until what was taken back is forgotten early: a broker lets 65,535 be held.
 pub(crate) const CROWDED: usize = 64_000;

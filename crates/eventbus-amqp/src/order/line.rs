@@ -78,8 +78,10 @@ pub(super) async fn alone(member: &Member, tenure: &Tenure) -> lapin::Result<boo
     for queue in [names.kept(), names.held(), names.events()] {
         while maker.look(queue.clone()).await?.consumer_count() > 0 {
             if trouble.is_none() && begun.elapsed() >= LONG {
-                let text =
-                    format!("{queue} is read by somebody else: {} waits for its end", member.spec.group);
+                let group = &member.spec.group;
+                let text = format!(
+                    "{queue} is read by somebody else, and {group} waits for its end: close what reads it"
+                );
                 trouble = Some(member.shared.troubled(text));
             }
             tokio::select! {
