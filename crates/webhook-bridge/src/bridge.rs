@@ -1,0 +1,141 @@
+//! A bridge, running: everything started in the order it is needed, and stopped in the other.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventbus::{EventBus, Timestamp};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{Api, router};
+use crate::config::Config;
+use crate::dispatcher::{Dispatcher, Sender};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{ApiKey, Mode};
+use crate::store::{FirstKeys, SqliteStore, Store};
+use crate::vault::Vault;
+use crate::{intake, transports};
+
+/// A bridge that runs: it subscribes to the bus, delivers what is owed and answers its API.
+#[derive(Debug)]
+pub struct Bridge {
+    address: SocketAddr,
+    keys: Vec<ApiKey>,
+    bus: EventBus,
+    store: Arc<dyn Store>,
+    drain: Duration,
+    /// Ends the API; then, when nothing comes in any more, the dispatcher.
+    stop: (CancellationToken, CancellationToken),
+    api: JoinHandle<std::io::Result<()>>,
+    dispatcher: JoinHandle<Result<()>>,
+}
+
+/// Runs a bridge until `shutdown` is done, and says on standard output where it listens. The first time it also prints
+/// its API keys, which are shown nowhere else.
+///
+/// # Errors
+/// What keeps it from starting.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<()> {
+    let bridge = Bridge::start(config).await?;
+    announce(&bridge)
+        .map_err(|cause| Error::new(ErrorKind::Internal, "standard output is closed").with_source(cause))?;
+    shutdown.await;
+    bridge.stop().await;
+    Ok(())
+}
+
+fn announce(bridge: &Bridge) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for key in &bridge.keys {
+        writeln!(out, "API key, shown once: {}", key.reveal())?;
+    }
+    writeln!(out, "webhook-bridge listens on http://{}", bridge.address)?;
+    out.flush()
+}
+
+impl Bridge {
+    /// Starts a bridge.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) for a folder, an address or a bus that cannot be used;
+    /// [`Conflict`](ErrorKind::Conflict) when another bridge has the store.
+    pub async fn start(config: Config) -> Result<Self> {
+        let unusable =
+            |cause| Error::invalid(format!("{}: cannot be used", config.data.display())).with_source(cause);
+        std::fs::create_dir_all(&config.data).map_err(unusable)?;
+        let vault = Arc::new(Vault::open(&config.data.join("secret.key"))?);
+        let store = SqliteStore::open(&config.data.join("bridge.sqlite"), Timestamp::now())?;
+        let store: Arc<dyn Store> = Arc::new(store);
+        let keys = first_keys(&*store).await?;
+        let sender = Sender::new(config.allow_targets.clone(), Arc::clone(&vault))?;
+        let listener = listen(config.listen).await?;
+        let address = listener.local_addr().map_err(|cause| unreachable(config.listen, cause))?;
+        let bus = transports::connect(&config.bus).await?;
+        intake::subscribe(&bus, Arc::clone(&store)).await?;
+
+        let stop = (CancellationToken::new(), CancellationToken::new());
+        let dispatcher = Dispatcher::new(Arc::clone(&store), sender.clone()).run(stop.1.clone());
+        let routes = router(Api { store: Arc::clone(&store), sender, vault });
+        let served = axum::serve(listener, routes).with_graceful_shutdown(stop.0.clone().cancelled_owned());
+        let (dispatcher, api) = (tokio::spawn(dispatcher), tokio::spawn(served.into_future()));
+        Ok(Self { address, keys, bus, store, drain: config.drain, stop, api, dispatcher })
+    }
+
+    /// Where the API listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The keys that were made because there were none, one for each mode.
+    pub fn fresh_keys(&self) -> &[ApiKey] {
+        &self.keys
+    }
+
+    /// The bus whose events it delivers.
+    pub fn bus(&self) -> &EventBus {
+        &self.bus
+    }
+
+    /// Stops: takes nothing in any more, waits for what is under way, stores what became of it.
+    pub async fn stop(self) {
+        self.stop.0.cancel();
+        log("the API", self.api.await.map_err(|error| error.to_string()));
+        let report = self.bus.shutdown(self.drain).await;
+        if !report.is_complete() {
+            tracing::warn!(?report, "the bus did not drain in time; what is left comes again");
+        }
+        self.stop.1.cancel();
+        log("the dispatcher", self.dispatcher.await.map_err(|error| error.to_string()));
+        self.store.close().await;
+    }
+}
+
+/// What a part of the bridge that ended has to say.
+fn log<E: std::fmt::Display>(part: &str, ended: Result<Result<(), E>, String>) {
+    let error = match ended {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error,
+    };
+    tracing::error!(part, error, "ended with an error");
+}
+
+async fn first_keys(store: &dyn Store) -> Result<Vec<ApiKey>> {
+    let keys = Mode::ALL.map(|mode| (ApiKey::generate(mode), mode));
+    let digests = keys.iter().map(|(key, mode)| (key.digest(), *mode)).collect();
+    match store.first_keys(digests, Timestamp::now()).await? {
+        FirstKeys::Stored => Ok(keys.map(|(key, _)| key).into()),
+        FirstKeys::Present => Ok(Vec::new()),
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|cause| unreachable(address, cause))
+}
+
+fn unreachable(address: SocketAddr, cause: std::io::Error) -> Error {
+    Error::invalid(format!("{address}: cannot listen there")).with_source(cause)
+}

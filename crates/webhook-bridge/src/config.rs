@@ -1,0 +1,101 @@
+//! The settings of a bridge. Only this module reads the environment.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::dispatcher::egress::Allowed;
+use crate::error::{Error, Result};
+
+/// The settings of a bridge; the defaults start one with nothing else installed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where the API listens. Default `127.0.0.1:8440`; `WEBHOOK_BRIDGE_LISTEN`.
+    pub listen: SocketAddr,
+    /// The folder of the store and of the key that secrets are encrypted with; made when there is none. Default
+    /// `webhook-bridge-data`; `WEBHOOK_BRIDGE_DATA`.
+    pub data: PathBuf,
+    /// The URL of the bus whose events are delivered. Default `local:`; `WEBHOOK_BRIDGE_BUS`.
+    pub bus: String,
+    /// Networks and ports that may be called although they are not public, such as `127.0.0.1/32:3000`. Default none;
+    /// `WEBHOOK_BRIDGE_ALLOW_TARGETS`, separated by commas.
+    pub allow_targets: Vec<Allowed>,
+    /// How long a stop waits for what comes from the bus. Default 10 s.
+    pub drain: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8440)),
+            data: PathBuf::from("webhook-bridge-data"),
+            bus: "local:".to_owned(),
+            allow_targets: Vec::new(),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Config {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The defaults, changed by what the environment says.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid), naming the variable.
+    pub fn from_env() -> Result<Self> {
+        Self::read(|name| std::env::var(name).ok())
+    }
+
+    /// As [`from_env`](Self::from_env), from any source of variables.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid), naming the variable.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let mut config = Self::default();
+        if let Some(text) = variable("WEBHOOK_BRIDGE_LISTEN") {
+            let invalid =
+                |_| Error::invalid("WEBHOOK_BRIDGE_LISTEN: must be an address such as 127.0.0.1:8440");
+            config.listen = text.parse().map_err(invalid)?;
+        }
+        if let Some(text) = variable("WEBHOOK_BRIDGE_DATA") {
+            config.data = text.into();
+        }
+        if let Some(text) = variable("WEBHOOK_BRIDGE_BUS") {
+            config.bus = text;
+        }
+        if let Some(text) = variable("WEBHOOK_BRIDGE_ALLOW_TARGETS") {
+            let targets = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+            config.allow_targets = targets.map(str::parse).collect::<Result<_>>()?;
+        }
+        Ok(config)
+    }
+
+    /// Sets where the API listens.
+    #[must_use]
+    pub fn listen(self, address: SocketAddr) -> Self {
+        Self { listen: address, ..self }
+    }
+
+    /// Sets the folder of the store.
+    #[must_use]
+    pub fn data(self, folder: impl Into<PathBuf>) -> Self {
+        Self { data: folder.into(), ..self }
+    }
+
+    /// Sets the URL of the bus.
+    #[must_use]
+    pub fn bus(self, url: impl Into<String>) -> Self {
+        Self { bus: url.into(), ..self }
+    }
+
+    /// Sets what may be called although it is not public.
+    #[must_use]
+    pub fn allow_targets(self, targets: Vec<Allowed>) -> Self {
+        Self { allow_targets: targets, ..self }
+    }
+}

@@ -1,0 +1,199 @@
+//! One attempt: one POST through the guard, within its deadline, never sent twice.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use eventbus::Timestamp;
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::{Instant, timeout_at};
+
+use super::connector::{ConnectError, Connector};
+use super::egress::Allowed;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Answer, Attempt, EndpointUrl, Leased, Outcome, Trouble};
+use crate::retry::{self, Case};
+use crate::signing::{Delivery, Format, webhook_id};
+use crate::vault::Vault;
+
+/// How much of an answer's body is kept; reading ends there, and the connection with it.
+const KEPT: usize = 16 * 1024;
+/// The largest head of an answer, and the most headers in it.
+const HEAD: usize = 64 * 1024;
+const HEADERS: usize = 128;
+/// How long a connection that is not used is kept.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Sends deliveries.
+#[derive(Clone)]
+pub struct Sender {
+    client: Client<Connector, Full<Bytes>>,
+    connector: Connector,
+    vault: Arc<Vault>,
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sender")
+    }
+}
+
+/// What an exchange gave: outcome and what is kept of the answer.
+type Exchange = (Outcome, Answer);
+
+impl Sender {
+    /// A sender that may call these targets beside the public ones.
+    ///
+    /// # Errors
+    /// [`Internal`](ErrorKind::Internal) when TLS cannot be set up.
+    pub fn new(allowed: Vec<Allowed>, vault: Arc<Vault>) -> Result<Self> {
+        let connector = Connector::new(allowed)?;
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(8)
+            .http1_max_buf_size(HEAD)
+            .http1_max_headers(HEADERS)
+            // Only what was never written is sent again: a pooled connection that closed before the request began.
+            .retry_canceled_requests(true)
+            .build(connector.clone());
+        Ok(Self { client, connector, vault })
+    }
+
+    /// Says whether the guard admits a URL at present, by the same decision as every attempt. A name that is not
+    /// resolved is no refusal: it may be tomorrow.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid), naming the rule.
+    pub async fn vet(&self, url: &EndpointUrl) -> Result<()> {
+        let host = url.as_url().host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        match self.connector.vet(host, url.port()).await {
+            Err(error) if error.trouble == Trouble::Blocked => Err(Error::invalid(format!("url: {error}"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the attempt and decides what follows.
+    pub async fn attempt(&self, leased: &Leased) -> Attempt {
+        let (started_at, began) = (Timestamp::now(), Instant::now());
+        let (outcome, answer) = match self.request(leased, started_at) {
+            Ok(request) => self.exchange(request, began + leased.target.timeout).await,
+            Err(error) => failed(Trouble::Internal, error.to_string()),
+        };
+        let now = Timestamp::now();
+        let next = retry::decide(&Case {
+            schedule: &leased.target.schedule,
+            attempt: leased.attempt,
+            outcome: &outcome,
+            created_at: leased.created_at,
+            now,
+            random: rand::random(),
+        });
+        let hold = outcome.hold().map(|wait| now.plus(wait));
+        Attempt {
+            delivery: leased.key,
+            lease: leased.lease,
+            number: leased.attempt,
+            started_at,
+            duration: began.elapsed(),
+            outcome,
+            answer,
+            next,
+            hold,
+        }
+    }
+
+    fn request(&self, leased: &Leased, now: Timestamp) -> Result<Request<Full<Bytes>>> {
+        let target = &leased.target;
+        let secrets: Vec<_> =
+            target.secrets.iter().map(|sealed| self.vault.open_secret(sealed)).collect::<Result<_>>()?;
+        let rendered = Format::find(&target.format)?.render(&Delivery {
+            url: target.url.as_url(),
+            id: &webhook_id(&leased.payload),
+            timestamp: now.as_millis().div_euclid(1000),
+            payload: &leased.payload,
+            secrets: &secrets,
+        })?;
+        let mut request = Request::new(Full::new(rendered.body));
+        *request.method_mut() = Method::POST;
+        let unusable = |cause| Error::new(ErrorKind::Internal, "a stored URL is no URI").with_source(cause);
+        *request.uri_mut() = target.url.as_str().parse::<http::Uri>().map_err(unusable)?;
+        headers(request.headers_mut(), leased, rendered.headers)?;
+        Ok(request)
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>, deadline: Instant) -> Exchange {
+        match timeout_at(deadline, self.client.request(request)).await {
+            Ok(Ok(response)) => read(response, deadline).await,
+            Ok(Err(error)) => {
+                let (trouble, note) = explain(&error);
+                failed(trouble, note)
+            }
+            Err(_) => failed(Trouble::Timeout, "no answer in time".into()),
+        }
+    }
+}
+
+fn headers(headers: &mut HeaderMap, leased: &Leased, signed: Vec<(&'static str, String)>) -> Result<()> {
+    const AGENT: HeaderValue =
+        HeaderValue::from_static(concat!("webhook-bridge/", env!("CARGO_PKG_VERSION")));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(USER_AGENT, AGENT);
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(HeaderName::from_static("webhook-attempt"), HeaderValue::from(leased.attempt));
+    headers.insert(HeaderName::from_static("webhook-sequence"), HeaderValue::from(leased.key.sequence));
+    for (name, value) in signed {
+        let unusable = |cause| Error::new(ErrorKind::Internal, "a header cannot be sent").with_source(cause);
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).map_err(unusable)?);
+    }
+    Ok(())
+}
+
+fn failed(trouble: Trouble, note: String) -> Exchange {
+    (Outcome::Failed(trouble), Answer { body: Bytes::new(), note: Some(note) })
+}
+
+/// The answer's head decides; its body is kept up to a limit and until the deadline.
+async fn read(response: Response<Incoming>, deadline: Instant) -> Exchange {
+    let status = response.status().as_u16();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(seconds);
+    let mut body = response.into_body();
+    let mut kept = BytesMut::new();
+    let note = loop {
+        match timeout_at(deadline, body.frame()).await {
+            Ok(None) => break None,
+            Ok(Some(Ok(frame))) => kept.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new())),
+            Ok(Some(Err(error))) => break Some(format!("the body broke: {error}")),
+            Err(_) => break Some("the body did not end in time".to_owned()),
+        }
+        if kept.len() >= KEPT {
+            kept.truncate(KEPT);
+            break Some("the body was longer than what is kept".to_owned());
+        }
+    };
+    (Outcome::Answered { status, retry_after }, Answer { body: kept.freeze(), note })
+}
+
+/// `Retry-After` in seconds.
+fn seconds(value: &HeaderValue) -> Option<Duration> {
+    value.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// Why there was no answer: the connector's own word, else what hyper says of the connection.
+fn explain(error: &legacy::Error) -> (Trouble, String) {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(connect) = error.downcast_ref::<ConnectError>() {
+            return (connect.trouble, connect.note.clone());
+        }
+        cause = error.source();
+    }
+    (Trouble::Reset, error.source().unwrap_or(error).to_string())
+}

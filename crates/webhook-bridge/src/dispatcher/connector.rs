@@ -1,0 +1,180 @@
+//! How connections are made: resolve, ask the guard about every address, dial one of those, secure it.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::Uri;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tower::Service;
+
+use super::egress::{Allowed, admit_host};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Trouble;
+
+/// The longest each step may take; the attempt's deadline covers them all.
+const STEP: Duration = Duration::from_secs(5);
+
+/// Makes guarded connections. A pooled connection keeps to the address that was vetted when it was made.
+#[derive(Clone)]
+pub(super) struct Connector {
+    allowed: Arc<[Allowed]>,
+    tls: TlsConnector,
+}
+
+/// Why no connection was made.
+#[derive(Debug)]
+pub(super) struct ConnectError {
+    pub(super) trouble: Trouble,
+    pub(super) note: String,
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.note)
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+impl Connector {
+    /// A connector that trusts the roots Mozilla trusts.
+    pub(super) fn new(allowed: Vec<Allowed>) -> Result<Self> {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let failed = |cause| Error::new(ErrorKind::Internal, "TLS cannot be set up").with_source(cause);
+        let config = config.map_err(failed)?.with_root_certificates(roots).with_no_client_auth();
+        Ok(Self { allowed: allowed.into(), tls: TlsConnector::from(Arc::new(config)) })
+    }
+
+    async fn connect(self, uri: Uri) -> Result<Stream, ConnectError> {
+        let no_host = || ConnectError { trouble: Trouble::Internal, note: "a URL without a host".into() };
+        let host = uri.host().ok_or_else(no_host)?.trim_start_matches('[').trim_end_matches(']');
+        let secure = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+        let addresses = self.vet(host, uri.port_u16().unwrap_or(if secure { 443 } else { 80 })).await?;
+        let stream = dial(&addresses).await?;
+        if secure { self.secure(host, stream).await } else { Ok(Stream::Plain(TokioIo::new(stream))) }
+    }
+
+    /// The addresses of a host, if the guard admits all of them.
+    pub(super) async fn vet(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+        let addresses = resolve(host, port).await?;
+        admit_host(host, &addresses, &self.allowed)
+            .map_err(|refusal| ConnectError { trouble: Trouble::Blocked, note: refusal.to_string() })?;
+        Ok(addresses)
+    }
+
+    async fn secure(self, host: &str, stream: TcpStream) -> Result<Stream, ConnectError> {
+        let failed = |note: String| ConnectError { trouble: Trouble::Tls, note };
+        let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(error.to_string()))?;
+        let shaken = timeout(STEP, self.tls.connect(name, stream)).await;
+        let stream = shaken.map_err(|_| failed("handshake timed out".into()))?;
+        Ok(Stream::Tls(Box::new(TokioIo::new(stream.map_err(|error| failed(error.to_string()))?))))
+    }
+}
+
+/// All addresses of a host, which may be one itself.
+async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let failed = |note: String| ConnectError { trouble: Trouble::Dns, note };
+    // Fully qualified, so that no search domain of this machine is tried.
+    let name = format!("{}.", host.trim_end_matches('.'));
+    let found = timeout(STEP, tokio::net::lookup_host((name, port))).await;
+    let found = found.map_err(|_| failed("the name was not resolved in time".into()))?;
+    let addresses: Vec<_> = found.map_err(|_| failed("the name was not resolved".into()))?.collect();
+    if addresses.is_empty() { Err(failed("the name has no address".into())) } else { Ok(addresses) }
+}
+
+/// The first address that answers.
+async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
+    let mut note = String::new();
+    for &address in addresses {
+        match timeout(STEP, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Requests are one write; waiting for more would only delay them. A socket that refuses still works.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Ok(Err(error)) => note = format!("{address}: {error}"),
+            Err(_) => note = format!("{address}: connecting timed out"),
+        }
+    }
+    Err(ConnectError { trouble: Trouble::Connect, note })
+}
+
+impl Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = ConnectError;
+    type Future = BoxFuture<'static, Result<Stream, ConnectError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().connect(uri))
+    }
+}
+
+/// A connection, secured or not.
+pub(super) enum Stream {
+    Plain(TokioIo<TcpStream>),
+    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl Read for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+        }
+    }
+}

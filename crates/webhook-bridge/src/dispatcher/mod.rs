@@ -1,0 +1,10 @@
+//! Sending what is owed: claim what is due, fairly per endpoint; attempt it; store what became of it.
+
+mod agenda;
+mod attempt;
+mod claim;
+mod connector;
+pub mod egress;
+
+pub use attempt::Sender;
+pub use claim::Dispatcher;

@@ -1,0 +1,43 @@
+//! From the bus into the store: an event is stored with all its deliveries before the bus's message is acked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eventbus::{AnyEvent, EventBus, HandlerError, HandlerResult, Retry, Subscription};
+
+use crate::error::{ErrorKind, Result};
+use crate::store::Store;
+
+/// The group on the bus: bridges of one name share its events, so those that share a store must share it too.
+pub const GROUP: &str = "webhook-bridge";
+
+/// How many events are on their way into the store at once: as many as it commits together.
+const TOGETHER: usize = 256;
+
+/// Subscribes to everything on the bus. From when this returns, no event is missed.
+///
+/// A message is acked by its handler's return, which is after the commit. One that comes again is found by its id. What
+/// the store cannot take is tried again for ever: an event is never dead-lettered because a disk is full.
+///
+/// # Errors
+/// As [`SubscriptionBuilder::start`](eventbus::SubscriptionBuilder::start).
+pub async fn subscribe(bus: &EventBus, store: Arc<dyn Store>) -> Result<Subscription> {
+    let subscription = bus
+        .subscribe(GROUP)
+        .on(move |event: AnyEvent| take(Arc::clone(&store), event))
+        .concurrency(TOGETHER)
+        .prefetch(2 * TOGETHER)
+        .no_timeout()
+        .retry(Retry::exponential(Duration::from_millis(100)..=Duration::from_secs(30)).forever())
+        .start()
+        .await?;
+    Ok(subscription)
+}
+
+async fn take(store: Arc<dyn Store>, event: AnyEvent) -> HandlerResult {
+    store.ingest(event).await.map(drop).map_err(|error| match error.kind() {
+        // An object that cannot be encoded never will be.
+        ErrorKind::Invalid => HandlerError::permanent(error),
+        _ => HandlerError::transient(error),
+    })
+}

@@ -1,0 +1,121 @@
+//! Deliveries: one event owed to one endpoint, from the moment it is stored until its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use eventbus::Timestamp;
+
+use super::schedule::Schedule;
+use super::secret::Sealed;
+use super::url::EndpointUrl;
+
+/// Where the store keeps an endpoint: a number that is never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EndpointKey(pub i64);
+
+/// Which delivery: an endpoint's deliveries are numbered from 1 without gaps, in the order their events were stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeliveryKey {
+    /// The endpoint it is owed to.
+    pub endpoint: EndpointKey,
+    /// Its number: `webhook-sequence` on the wire.
+    pub sequence: u64,
+}
+
+/// The right to send a delivery, for one attempt: whoever finishes it must still hold this lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Lease(pub i64);
+
+/// How a delivery ended that did not succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Its schedule was used up.
+    Exhausted,
+    /// It became too old.
+    Expired,
+}
+
+impl Ending {
+    /// The word in answers and displays.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exhausted => "exhausted",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// What became of an event that was handed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ingested {
+    /// How many endpoints it is owed to.
+    pub deliveries: u32,
+    /// Whether an event with this mode, source and id was there already; then nothing was stored.
+    pub duplicate: bool,
+}
+
+/// An endpoint with room for this many more requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// The endpoint.
+    pub endpoint: EndpointKey,
+    /// The most deliveries to claim.
+    pub most: u32,
+}
+
+/// What was claimed for an endpoint, and what it is owed next.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The endpoint.
+    pub endpoint: EndpointKey,
+    /// The deliveries, leased.
+    pub deliveries: Vec<Leased>,
+    /// When its next one is due, which may be in the past; `None` when none is pending or the endpoint is disabled.
+    pub next_due: Option<Timestamp>,
+    /// How many requests it takes at once.
+    pub max_in_flight: u32,
+}
+
+/// A delivery to be attempted now.
+#[derive(Debug, Clone)]
+pub struct Leased {
+    /// Which one.
+    pub key: DeliveryKey,
+    /// The lease of this attempt.
+    pub lease: Lease,
+    /// The number of this attempt, from 1.
+    pub attempt: u32,
+    /// When the delivery was stored.
+    pub created_at: Timestamp,
+    /// What is sent.
+    pub payload: Payload,
+    /// Where and how.
+    pub target: Arc<Target>,
+}
+
+/// The event of a delivery, as far as sending it needs: no part of it is parsed.
+#[derive(Debug, Clone)]
+pub struct Payload {
+    /// The id of the event.
+    pub event_id: String,
+    /// The type of the event.
+    pub event_type: String,
+    /// The very bytes that were handed in.
+    pub body: Bytes,
+}
+
+/// Where an endpoint's deliveries go and how, as of the claim.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Where.
+    pub url: EndpointUrl,
+    /// How requests look and are signed.
+    pub format: String,
+    /// The secrets to sign with, the newest first.
+    pub secrets: Vec<Sealed>,
+    /// When failed deliveries are tried again.
+    pub schedule: Schedule,
+    /// How long a request may take.
+    pub timeout: Duration,
+}

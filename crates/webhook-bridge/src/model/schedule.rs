@@ -1,0 +1,54 @@
+//! When a delivery is tried: the waits between attempts.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+
+/// The waits after each failed attempt; one attempt more than there are waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule(Vec<Duration>);
+
+/// The default: after 5 s, 30 s, 2 m, 10 m, 30 m, 1 h, 2 h, 4 h, 8 h, 12 h, 16 h, 24 h. The 13th attempt is at 67 h 42 m.
+const PAYMENTS: [u64; 12] = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 43_200, 57_600, 86_400];
+
+impl Schedule {
+    /// The most waits.
+    pub const MOST: usize = 32;
+    /// The longest wait.
+    pub const LONGEST: Duration = Duration::from_secs(72 * 3600);
+    /// The longest all waits may be together, and the age at which a delivery ends whatever its schedule.
+    pub const AGE: Duration = Duration::from_secs(8 * 24 * 3600);
+
+    /// Parses waits in seconds.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) for more than 32, one outside 1 s to 72 h, or more than 8 days in all.
+    pub fn from_seconds(waits: &[u64]) -> Result<Self> {
+        if waits.len() > Self::MOST {
+            return Err(Error::invalid("schedule: must have at most 32 waits"));
+        }
+        if waits.iter().any(|&wait| wait == 0 || wait > Self::LONGEST.as_secs()) {
+            return Err(Error::invalid("schedule: each wait must be from 1 s to 72 h"));
+        }
+        if waits.iter().sum::<u64>() > Self::AGE.as_secs() {
+            return Err(Error::invalid("schedule: the waits must be at most 8 days in all"));
+        }
+        Ok(Self(waits.iter().copied().map(Duration::from_secs).collect()))
+    }
+
+    /// The waits in seconds.
+    pub fn seconds(&self) -> Vec<u64> {
+        self.0.iter().map(Duration::as_secs).collect()
+    }
+
+    /// The wait after this attempt, counted from 1; `None` when it was the last.
+    pub fn wait(&self, attempt: u32) -> Option<Duration> {
+        self.0.get(usize::try_from(attempt).ok()?.checked_sub(1)?).copied()
+    }
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self(PAYMENTS.map(Duration::from_secs).to_vec())
+    }
+}

@@ -1,0 +1,66 @@
+//! The URL of an endpoint, parsed once by one parser.
+
+use std::fmt;
+
+use url::Url;
+
+use crate::error::{Error, Result};
+
+/// An endpoint's URL: `http` or `https` with a host, no credentials, no fragment, at most 2,048 characters.
+///
+/// Requests are built from the parsed parts and never parsed again by another grammar. Whether its host and port may be
+/// called is the egress guard's decision, at every attempt.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EndpointUrl(Url);
+
+impl EndpointUrl {
+    const LONGEST: usize = 2048;
+
+    /// Parses a URL.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid), naming the rule.
+    pub fn parse(text: &str) -> Result<Self> {
+        let invalid = |rule: &'static str| Error::invalid(format!("url: {rule}"));
+        if text.len() > Self::LONGEST {
+            return Err(invalid("must have at most 2048 characters"));
+        }
+        let url = Url::parse(text).map_err(|cause| invalid("must be a URL").with_source(cause))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(invalid("must begin with https:// or http://"));
+        }
+        if url.host().is_none() {
+            return Err(invalid("must have a host"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(invalid("must not have a user or password"));
+        }
+        if url.fragment().is_some() {
+            return Err(invalid("must not have a fragment"));
+        }
+        Ok(Self(url))
+    }
+
+    /// The parsed URL.
+    pub fn as_url(&self) -> &Url {
+        &self.0
+    }
+
+    /// The URL as text, normalised by the parser.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The port that is dialled.
+    pub fn port(&self) -> u16 {
+        // The schemes are `http` and `https`, which both have a default.
+        self.0.port_or_known_default().unwrap_or(443)
+    }
+}
+
+impl fmt::Debug for EndpointUrl {
+    /// Without path and query: they often carry tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}/…", self.0.scheme(), self.0.host_str().unwrap_or_default())
+    }
+}

@@ -1,0 +1,108 @@
+//! What follows from an attempt: pure, so that the schedule can be tested without waiting for it.
+
+use std::time::Duration;
+
+use eventbus::Timestamp;
+
+use crate::model::{Ending, Next, Outcome, Schedule, Trouble};
+
+/// A finished attempt, as far as the decision needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// The endpoint's waits.
+    pub schedule: &'a Schedule,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
+    /// What became of it.
+    pub outcome: &'a Outcome,
+    /// When the delivery was stored.
+    pub created_at: Timestamp,
+    /// When the attempt ended.
+    pub now: Timestamp,
+    /// From 0 to 1: where in the jitter's range the retry falls.
+    pub random: f64,
+}
+
+/// The least wait after the guard refused a target: an address that is refused seldom changes soon.
+const BLOCKED: Duration = Duration::from_secs(600);
+/// The least and the most jitter; between them it is a fifth of the wait.
+const JITTER: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(1800));
+
+/// Decides what follows: the schedule's wait and some jitter, never earlier than the endpoint asked, until the schedule
+/// is used up or the delivery is too old.
+pub fn decide(case: &Case<'_>) -> Next {
+    if case.outcome.is_success() {
+        return Next::Succeeded;
+    }
+    let Some(wait) = case.schedule.wait(case.attempt) else { return Next::Failed(Ending::Exhausted) };
+    let least = match case.outcome {
+        Outcome::Failed(Trouble::Blocked) => BLOCKED,
+        outcome => outcome.hold().unwrap_or_default(),
+    };
+    let at = case.now.plus((wait + jitter(wait, case.random)).max(least));
+    if at.since(case.created_at) > Schedule::AGE { Next::Failed(Ending::Expired) } else { Next::Retry(at) }
+}
+
+fn jitter(wait: Duration, random: f64) -> Duration {
+    (wait / 5).clamp(JITTER.0, JITTER.1).mul_f64(random.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+
+    fn after(attempt: u32, outcome: &Outcome, random: f64) -> Next {
+        let schedule = Schedule::default();
+        decide(&Case { schedule: &schedule, attempt, outcome, created_at: NOW, now: NOW, random })
+    }
+
+    fn in_seconds(seconds: u64) -> Next {
+        Next::Retry(NOW.plus(Duration::from_secs(seconds)))
+    }
+
+    fn status(status: u16, retry_after: Option<u64>) -> Outcome {
+        Outcome::Answered { status, retry_after: retry_after.map(Duration::from_secs) }
+    }
+
+    #[test]
+    fn every_2xx_is_the_end_of_it() {
+        for code in [200, 201, 204, 299] {
+            assert_eq!(after(1, &status(code, None), 0.5), Next::Succeeded);
+        }
+    }
+
+    #[test]
+    fn a_failure_waits_as_the_schedule_says_and_never_less() {
+        let outcome = status(500, None);
+        assert_eq!(after(1, &outcome, 0.0), in_seconds(5));
+        assert_eq!(after(1, &outcome, 1.0), in_seconds(7));
+        assert_eq!(after(6, &outcome, 0.0), in_seconds(3600));
+        assert_eq!(after(6, &outcome, 1.0), in_seconds(3600 + 720));
+        assert_eq!(after(12, &outcome, 1.0), in_seconds(86_400 + 1800));
+        assert_eq!(after(13, &outcome, 0.0), Next::Failed(Ending::Exhausted));
+    }
+
+    #[test]
+    fn a_request_to_wait_only_delays_and_at_most_a_day() {
+        assert_eq!(after(1, &status(503, Some(60)), 0.0), in_seconds(60));
+        assert_eq!(after(1, &status(429, Some(1)), 0.0), in_seconds(5));
+        assert_eq!(after(1, &status(429, Some(1_000_000)), 0.0), in_seconds(86_400));
+        assert_eq!(after(1, &status(500, Some(60)), 0.0), in_seconds(5));
+    }
+
+    #[test]
+    fn a_refused_target_waits_ten_minutes_at_least() {
+        assert_eq!(after(1, &Outcome::Failed(Trouble::Blocked), 0.0), in_seconds(600));
+    }
+
+    #[test]
+    fn a_delivery_that_would_be_too_old_is_given_up() {
+        let (schedule, outcome) = (Schedule::default(), status(500, None));
+        let created_at = Timestamp::from_millis(NOW.as_millis() - 8 * 24 * 3_600_000);
+        let case =
+            Case { schedule: &schedule, attempt: 1, outcome: &outcome, created_at, now: NOW, random: 0.0 };
+        assert_eq!(decide(&case), Next::Failed(Ending::Expired));
+    }
+}

@@ -1,0 +1,111 @@
+//! How a request looks and is signed: one file and one row per format. No I/O, no clock.
+//!
+//! What is signed are the very bytes that are sent, at the time they are sent, so every attempt has a fresh timestamp
+//! and the same id.
+
+mod standard;
+
+use bytes::Bytes;
+use ring::rand::{SecureRandom, SystemRandom};
+use url::Url;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Payload, Secret};
+
+/// The formats an endpoint can choose from; the first is the default.
+pub const FORMATS: &[Format] = &[standard::V1];
+
+/// A format: what an endpoint's requests look like and how they are signed.
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    /// Its name in the API and in the store.
+    pub name: &'static str,
+    /// One line for whom chooses.
+    pub description: &'static str,
+    /// Makes a secret of this format from random bytes.
+    secret: fn(&[u8; 32]) -> String,
+    /// Checks a secret that somebody brings.
+    check: fn(&Secret) -> Result<()>,
+    /// Renders the request of a delivery.
+    render: fn(&Delivery<'_>) -> Result<Rendered>,
+}
+
+/// What is to be sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery<'a> {
+    /// Where it goes.
+    pub url: &'a Url,
+    /// The same on every attempt.
+    pub id: &'a str,
+    /// Seconds since 1970, now.
+    pub timestamp: i64,
+    /// The event.
+    pub payload: &'a Payload,
+    /// The secrets that are valid, the newest first; a format that can carries a signature by each.
+    pub secrets: &'a [Secret],
+}
+
+/// A request, but for what is the same in all formats.
+#[derive(Debug, Clone)]
+pub struct Rendered {
+    /// The headers this format adds.
+    pub headers: Vec<(&'static str, String)>,
+    /// The bytes that were signed and are sent.
+    pub body: Bytes,
+}
+
+impl Format {
+    /// The format of this name.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid), naming the ones there are.
+    pub fn find(name: &str) -> Result<&'static Self> {
+        FORMATS.iter().find(|format| format.name == name).ok_or_else(|| {
+            let names: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
+            Error::invalid(format!("signature: must be one of {}", names.join(", ")))
+        })
+    }
+
+    /// Makes a fresh secret.
+    ///
+    /// # Errors
+    /// [`Internal`](ErrorKind::Internal) when the system has no randomness.
+    pub fn generate(&self) -> Result<Secret> {
+        let mut random = [0; 32];
+        let failed = |_| Error::new(ErrorKind::Internal, "the system has no randomness");
+        SystemRandom::new().fill(&mut random).map_err(failed)?;
+        Ok(Secret::new((self.secret)(&random)))
+    }
+
+    /// Checks a secret that somebody brings.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid), naming the rule.
+    pub fn check(&self, secret: &Secret) -> Result<()> {
+        (self.check)(secret)
+    }
+
+    /// Renders and signs a request.
+    ///
+    /// # Errors
+    /// [`Internal`](ErrorKind::Internal) when a stored secret is not of this format.
+    pub fn render(&self, delivery: &Delivery<'_>) -> Result<Rendered> {
+        (self.render)(delivery)
+    }
+}
+
+/// The id of a delivery's requests: the event's where it may stand in what is signed, else one made of it.
+///
+/// Formats join the id with dots, so one with a dot could move what is signed from one part into the next.
+pub fn webhook_id(payload: &Payload) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-:".contains(&byte);
+    if payload.event_id.bytes().all(plain) {
+        return payload.event_id.clone();
+    }
+    let digest = ring::digest::digest(&ring::digest::SHA256, payload.event_id.as_bytes());
+    format!("evt_{}", hex(&digest.as_ref()[..16]))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

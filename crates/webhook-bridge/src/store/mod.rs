@@ -1,0 +1,80 @@
+//! The store: events, deliveries, attempts, endpoints and keys, durable. Only this module speaks SQL.
+//!
+//! The queue of deliveries *is* the store: nothing that matters lives in memory only, and [`Hints`] are no more than
+//! wake-ups, which may be lost at a crash without loss of a delivery.
+
+mod hints;
+mod sqlite;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use eventbus::{AnyEvent, Timestamp};
+
+use crate::error::Result;
+use crate::model::{
+    Attempt, Claimed, Endpoint, EndpointId, EndpointKey, Finished, Ingested, KeyDigest, Mode, NewEndpoint,
+    Wanted,
+};
+
+pub use hints::Hints;
+pub use sqlite::SqliteStore;
+
+/// Whether a store had API keys before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstKeys {
+    /// These are its first ones.
+    Stored,
+    /// It had some; these were not stored.
+    Present,
+}
+
+/// What a store must do. Each call is one durable step: when it returns `Ok`, what it did survives a crash.
+///
+/// All of it may be called by many tasks at once. Calls are cancel safe in this sense: one that is dropped has happened
+/// whole or not at all.
+#[async_trait]
+pub trait Store: Debug + Send + Sync {
+    /// Stores an event with one delivery for each enabled endpoint of its mode that wants it, in one transaction.
+    ///
+    /// Unique by mode, source and id: what was stored before is told as a duplicate. Endpoints as of this transaction
+    /// decide, so an endpoint that was created before this call gets the event. Deliveries of one endpoint are numbered
+    /// without gaps, in the order of these calls. Each endpoint concerned is hinted.
+    async fn ingest(&self, event: AnyEvent) -> Result<Ingested>;
+
+    /// Leases deliveries that are due: at most as many as wanted of each endpoint, the longest due first.
+    ///
+    /// The attempt is counted here, so that one that ends with its process is known. The lease runs out after the
+    /// endpoint's time-out and a margin. A disabled endpoint, and one that asked to be left alone, has none.
+    async fn claim(&self, wanted: Vec<Wanted>, now: Timestamp) -> Result<Vec<Claimed>>;
+
+    /// Stores an attempt and what follows from it in one transaction, if its lease still holds.
+    async fn finish(&self, attempt: Attempt) -> Result<Finished>;
+
+    /// Takes back deliveries whose lease ran out: each is due again, its attempt stored as interrupted.
+    async fn reclaim(&self, now: Timestamp) -> Result<u32>;
+
+    /// The enabled endpoints with pending deliveries, each with when its first one is due.
+    async fn agenda(&self) -> Result<Vec<(EndpointKey, Timestamp)>>;
+
+    /// Tells of deliveries that became due, or will, by any of these calls.
+    fn hints(&self) -> &Hints;
+
+    /// Makes an endpoint.
+    async fn create_endpoint(&self, endpoint: NewEndpoint, now: Timestamp) -> Result<Endpoint>;
+
+    /// The endpoints of a mode, the newest first.
+    async fn endpoints(&self, mode: Mode) -> Result<Vec<Endpoint>>;
+
+    /// An endpoint of this mode.
+    async fn endpoint(&self, mode: Mode, id: EndpointId) -> Result<Option<Endpoint>>;
+
+    /// Stores API keys unless there are any; tells whether it did.
+    async fn first_keys(&self, keys: Vec<(KeyDigest, Mode)>, now: Timestamp) -> Result<FirstKeys>;
+
+    /// The mode an API key is for; `None` when there is no such key.
+    async fn key(&self, digest: KeyDigest) -> Result<Option<Mode>>;
+
+    /// Waits until all that was asked before is done, and lets go of the files.
+    async fn close(&self);
+}

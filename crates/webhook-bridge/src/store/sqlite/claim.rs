@@ -1,0 +1,152 @@
+//! Leasing what is due, and taking back what was lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use eventbus::Timestamp;
+use rusqlite::{OptionalExtension as _, Result, Row, params};
+
+use super::convert::{json, parsed};
+use super::writer::Write;
+use crate::model::{
+    Claimed, DeliveryKey, EndpointKey, EndpointUrl, Lease, Leased, Payload, Schedule, Sealed, Target,
+    Trouble, Wanted,
+};
+
+/// How long a lease outlives the request's deadline: the time to store what became of it.
+const MARGIN: Duration = Duration::from_secs(15);
+
+/// What is due of an endpoint, the longest due first: a range of the index of what waits, and the event of each.
+pub(super) const DUE: &str = "SELECT d.sequence, d.attempts, d.created_at, e.id, e.type, e.body
+     FROM delivery AS d INDEXED BY delivery_due JOIN event AS e ON e.no = d.event_no
+     WHERE d.endpoint_no = ?1 AND d.state = 0 AND d.due_at <= ?2 ORDER BY d.due_at, d.sequence LIMIT ?3";
+
+/// When an endpoint's first pending delivery is due: the first entry of a range.
+pub(super) const NEXT: &str = "SELECT due_at FROM delivery INDEXED BY delivery_due
+     WHERE endpoint_no = ?1 AND state = 0 ORDER BY due_at LIMIT 1";
+
+/// What ran out.
+pub(super) const LOST: &str = "SELECT endpoint_no, sequence, attempts FROM delivery INDEXED BY delivery_lease
+     WHERE state = 1 AND lease_until <= ?1";
+
+/// Leases deliveries of one endpoint.
+pub(super) fn claim(write: &mut Write<'_>, wanted: Wanted, now: Timestamp) -> Result<Claimed> {
+    let Some(state) = endpoint(write, wanted.endpoint)? else {
+        return Ok(Claimed {
+            endpoint: wanted.endpoint,
+            deliveries: vec![],
+            next_due: None,
+            max_in_flight: 1,
+        });
+    };
+    let max_in_flight = state.max_in_flight;
+    let held = state.hold_until.filter(|&until| until > now);
+    let deliveries = match held {
+        None => lease(write, wanted, now, state.target)?,
+        Some(_) => Vec::new(),
+    };
+    let next_due = next(write, wanted.endpoint)?.map(|due| held.map_or(due, |until| due.max(until)));
+    Ok(Claimed { endpoint: wanted.endpoint, deliveries, next_due, max_in_flight })
+}
+
+struct State {
+    target: Target,
+    max_in_flight: u32,
+    hold_until: Option<Timestamp>,
+}
+
+/// An enabled endpoint as it is now.
+fn endpoint(write: &Write<'_>, endpoint: EndpointKey) -> Result<Option<State>> {
+    let mut statement = write.connection.prepare_cached(
+        "SELECT url, format, schedule, timeout_ms, max_in_flight, hold_until FROM endpoint
+         WHERE no = ?1 AND status = 'enabled'",
+    )?;
+    let state = statement.query_row([endpoint.0], |row| state(row)).optional()?;
+    let Some(mut state) = state else { return Ok(None) };
+    let mut statement = write
+        .connection
+        .prepare_cached("SELECT sealed FROM endpoint_secret WHERE endpoint_no = ?1 ORDER BY version DESC")?;
+    state.target.secrets =
+        statement.query_map([endpoint.0], |row| Ok(Sealed(row.get(0)?)))?.collect::<Result<_>>()?;
+    Ok(Some(state))
+}
+
+fn state(row: &Row<'_>) -> Result<State> {
+    let (url, schedule): (String, String) = (row.get(0)?, row.get(2)?);
+    let target = Target {
+        url: parsed(0, || EndpointUrl::parse(&url))?,
+        format: row.get(1)?,
+        secrets: Vec::new(),
+        schedule: parsed(2, || Schedule::from_seconds(&json::<Vec<u64>>(&schedule)?))?,
+        timeout: Duration::from_millis(row.get(3)?),
+    };
+    let hold_until = row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis);
+    Ok(State { target, max_in_flight: row.get(4)?, hold_until })
+}
+
+fn lease(write: &Write<'_>, wanted: Wanted, now: Timestamp, target: Target) -> Result<Vec<Leased>> {
+    let until = now.plus(target.timeout + MARGIN);
+    let target = Arc::new(target);
+    let mut due = write.connection.prepare_cached(DUE)?;
+    let rows = due.query_map(params![wanted.endpoint.0, now.as_millis(), wanted.most], |row| {
+        leased(row, wanted.endpoint, &target)
+    })?;
+    let leased = rows.collect::<Result<Vec<_>>>()?;
+    let mut update = write.connection.prepare_cached(
+        "UPDATE delivery SET state = 1, attempts = attempts + 1, lease = ?3, lease_until = ?4
+         WHERE endpoint_no = ?1 AND sequence = ?2",
+    )?;
+    for one in &leased {
+        update.execute(params![one.key.endpoint.0, one.key.sequence, one.lease.0, until.as_millis()])?;
+    }
+    Ok(leased)
+}
+
+fn leased(row: &Row<'_>, endpoint: EndpointKey, target: &Arc<Target>) -> Result<Leased> {
+    Ok(Leased {
+        key: DeliveryKey { endpoint, sequence: row.get(0)? },
+        lease: Lease(rand::random()),
+        attempt: row.get::<_, u32>(1)? + 1,
+        created_at: Timestamp::from_millis(row.get(2)?),
+        payload: Payload {
+            event_id: row.get(3)?,
+            event_type: row.get(4)?,
+            body: Bytes::from(row.get::<_, Vec<u8>>(5)?),
+        },
+        target: Arc::clone(target),
+    })
+}
+
+/// When an endpoint's first pending delivery is due.
+pub(super) fn next(write: &Write<'_>, endpoint: EndpointKey) -> Result<Option<Timestamp>> {
+    let mut statement = write.connection.prepare_cached(NEXT)?;
+    statement.query_row([endpoint.0], |row| Ok(Timestamp::from_millis(row.get(0)?))).optional()
+}
+
+/// Makes due again what is leased until this time or earlier, and stores those attempts as interrupted.
+pub(super) fn reclaim(write: &mut Write<'_>, until: Timestamp, now: Timestamp) -> Result<u32> {
+    let mut lost = write.connection.prepare_cached(LOST)?;
+    let rows = lost.query_map([until.as_millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let rows: Vec<(i64, u64, u32)> = rows.collect::<Result<_>>()?;
+    for &(endpoint, sequence, number) in &rows {
+        let mut update = write.connection.prepare_cached(
+            "UPDATE delivery SET state = 0, due_at = ?3, lease = NULL, lease_until = NULL
+             WHERE endpoint_no = ?1 AND sequence = ?2",
+        )?;
+        update.execute(params![endpoint, sequence, now.as_millis()])?;
+        let mut insert = write.connection.prepare_cached(
+            "INSERT INTO attempt (endpoint_no, sequence, number, started_at, duration_ms, trouble)
+             VALUES (?1, ?2, ?3, ?4, 0, ?5)",
+        )?;
+        insert.execute(params![
+            endpoint,
+            sequence,
+            number,
+            now.as_millis(),
+            Trouble::Interrupted.as_str()
+        ])?;
+        write.hint(EndpointKey(endpoint), now);
+    }
+    Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
+}

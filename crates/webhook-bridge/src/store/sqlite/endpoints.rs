@@ -1,0 +1,117 @@
+//! Endpoints and API keys.
+
+use std::time::Duration;
+
+use eventbus::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+
+use super::claim::next;
+use super::convert::{json, parsed, to_json};
+use super::writer::Write;
+use crate::model::{
+    EnabledEvents, Endpoint, EndpointId, EndpointKey, EndpointStatus, EndpointUrl, KeyDigest, Mode,
+    NewEndpoint, Schedule,
+};
+use crate::store::FirstKeys;
+
+const COLUMNS: &str = "id, livemode, url, description, enabled_events, metadata, format, status, schedule,
+     max_in_flight, timeout_ms, created_at, updated_at";
+
+/// Makes an endpoint with its counter and its first secret.
+pub(super) fn create(write: &mut Write<'_>, new: &NewEndpoint, now: Timestamp) -> Result<Endpoint> {
+    let id = EndpointId::generate();
+    let connection = write.connection;
+    let timeout = u64::try_from(new.timeout.as_millis()).unwrap_or(u64::MAX);
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO endpoint (id, livemode, url, description, enabled_events, metadata, format, status, schedule,
+         max_in_flight, timeout_ms, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'enabled', ?8, ?9, ?10, ?11, ?11)",
+    )?;
+    insert.execute(params![
+        id.as_str(),
+        new.mode.is_live(),
+        new.url.as_str(),
+        new.description,
+        parsed(4, || to_json(&new.enabled_events.texts()))?,
+        parsed(5, || to_json(&new.metadata))?,
+        new.format,
+        parsed(8, || to_json(&new.schedule.seconds()))?,
+        new.max_in_flight,
+        timeout,
+        now.as_millis(),
+    ])?;
+    let no = connection.last_insert_rowid();
+    connection.execute("INSERT INTO sequence (endpoint_no, next) VALUES (?1, 1)", [no])?;
+    connection.execute(
+        "INSERT INTO endpoint_secret (endpoint_no, version, sealed, created_at) VALUES (?1, 1, ?2, ?3)",
+        params![no, new.secret.0, now.as_millis()],
+    )?;
+    *write.routes = None;
+    find(connection, new.mode, &id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+}
+
+/// The endpoints of a mode, the newest first.
+pub(super) fn list(connection: &Connection, mode: Mode) -> Result<Vec<Endpoint>> {
+    let sql = format!("SELECT {COLUMNS} FROM endpoint WHERE livemode = ?1 ORDER BY no DESC");
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_map([mode.is_live()], endpoint)?.collect()
+}
+
+/// An endpoint of a mode.
+pub(super) fn find(connection: &Connection, mode: Mode, id: &EndpointId) -> Result<Option<Endpoint>> {
+    let sql = format!("SELECT {COLUMNS} FROM endpoint WHERE id = ?1 AND livemode = ?2");
+    let mut statement = connection.prepare_cached(&sql)?;
+    statement.query_row(params![id.as_str(), mode.is_live()], endpoint).optional()
+}
+
+/// The enabled endpoints with something pending: one look into the index for each.
+pub(super) fn agenda(write: &Write<'_>) -> Result<Vec<(EndpointKey, Timestamp)>> {
+    let mut statement =
+        write.connection.prepare_cached("SELECT no FROM endpoint WHERE status = 'enabled'")?;
+    let all: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
+    let next = |no| Ok(next(write, EndpointKey(no))?.map(|due| (EndpointKey(no), due)));
+    all.into_iter().map(next).filter_map(Result::transpose).collect()
+}
+
+fn endpoint(row: &Row<'_>) -> Result<Endpoint> {
+    let text = |column: usize| row.get::<_, String>(column);
+    let (url, events, metadata, status, schedule) = (text(2)?, text(4)?, text(5)?, text(7)?, text(8)?);
+    let time = |column: usize| row.get(column).map(Timestamp::from_millis);
+    Ok(Endpoint {
+        id: EndpointId::new(text(0)?),
+        mode: Mode::from(row.get::<_, bool>(1)?),
+        url: parsed(2, || EndpointUrl::parse(&url))?,
+        description: text(3)?,
+        enabled_events: parsed(4, || EnabledEvents::parse(json(&events)?))?,
+        metadata: parsed(5, || json(&metadata))?,
+        format: text(6)?,
+        status: if status == "enabled" { EndpointStatus::Enabled } else { EndpointStatus::Disabled },
+        schedule: parsed(8, || Schedule::from_seconds(&json::<Vec<u64>>(&schedule)?))?,
+        max_in_flight: row.get(9)?,
+        timeout: Duration::from_millis(row.get(10)?),
+        created_at: time(11)?,
+        updated_at: time(12)?,
+    })
+}
+
+/// Stores keys unless there are any.
+pub(super) fn first_keys(write: &Write<'_>, keys: &[(KeyDigest, Mode)], now: Timestamp) -> Result<FirstKeys> {
+    let present: bool =
+        write.connection.query_row("SELECT EXISTS (SELECT 1 FROM api_key)", [], |row| row.get(0))?;
+    if present {
+        return Ok(FirstKeys::Present);
+    }
+    for (digest, mode) in keys {
+        write.connection.execute(
+            "INSERT INTO api_key (digest, livemode, created_at) VALUES (?1, ?2, ?3)",
+            params![&digest.0[..], mode.is_live(), now.as_millis()],
+        )?;
+    }
+    Ok(FirstKeys::Stored)
+}
+
+/// The mode of a key.
+pub(super) fn key(connection: &Connection, digest: &KeyDigest) -> Result<Option<Mode>> {
+    let mut statement = connection.prepare_cached("SELECT livemode FROM api_key WHERE digest = ?1")?;
+    statement.query_row([&digest.0[..]], |row| row.get::<_, bool>(0).map(Mode::from)).optional()
+}

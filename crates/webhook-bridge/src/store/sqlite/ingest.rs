@@ -1,0 +1,68 @@
+//! An event and what is owed of it, in one transaction.
+
+use bytes::Bytes;
+use eventbus::{AnyEvent, Timestamp};
+use rusqlite::{Result, params};
+
+use super::routes::Routes;
+use super::writer::Write;
+use crate::model::{EndpointKey, Ingested, Mode};
+
+/// An event to be stored: its envelope as it travelled and its bytes as they came; no part of the body is parsed.
+pub(super) struct Incoming {
+    pub(super) event: AnyEvent,
+    pub(super) body: Bytes,
+    pub(super) received_at: Timestamp,
+}
+
+/// Stores an event and its deliveries, unless it is there already.
+pub(super) fn ingest(write: &mut Write<'_>, incoming: &Incoming) -> Result<Ingested> {
+    let Some(event_no) = insert(write, incoming)? else {
+        return Ok(Ingested { deliveries: 0, duplicate: true });
+    };
+    let routes = match write.routes.take() {
+        Some(routes) => routes,
+        None => Routes::read(write.connection)?,
+    };
+    let endpoints = routes.of(Mode::from(incoming.event.livemode()), incoming.event.event_type().as_str());
+    *write.routes = Some(routes);
+    for &endpoint in &endpoints {
+        owe(write, endpoint, event_no, incoming.received_at)?;
+        write.hint(endpoint, incoming.received_at);
+    }
+    Ok(Ingested { deliveries: u32::try_from(endpoints.len()).unwrap_or(u32::MAX), duplicate: false })
+}
+
+fn insert(write: &Write<'_>, incoming: &Incoming) -> Result<Option<i64>> {
+    let event = &incoming.event;
+    let mut statement = write.connection.prepare_cached(
+        "INSERT INTO event (livemode, source, id, type, key, trace, occurred_at, received_at, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (livemode, source, id) DO NOTHING",
+    )?;
+    let inserted = statement.execute(params![
+        event.livemode(),
+        event.source().as_str(),
+        event.id().as_str(),
+        event.event_type().as_str(),
+        event.key().map(eventbus::Key::as_str),
+        event.trace().map(eventbus::TraceContext::parent),
+        event.time().as_millis(),
+        incoming.received_at.as_millis(),
+        &incoming.body[..],
+    ])?;
+    Ok((inserted == 1).then(|| write.connection.last_insert_rowid()))
+}
+
+/// One delivery, due now, with the endpoint's next number.
+fn owe(write: &Write<'_>, endpoint: EndpointKey, event_no: i64, now: Timestamp) -> Result<()> {
+    let mut count = write
+        .connection
+        .prepare_cached("UPDATE sequence SET next = next + 1 WHERE endpoint_no = ?1 RETURNING next - 1")?;
+    let sequence: i64 = count.query_row([endpoint.0], |row| row.get(0))?;
+    let mut insert = write.connection.prepare_cached(
+        "INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, due_at, created_at)
+         VALUES (?1, ?2, ?3, 0, 0, ?4, ?4)",
+    )?;
+    insert.execute(params![endpoint.0, sequence, event_no, now.as_millis()])?;
+    Ok(())
+}

@@ -1,0 +1,98 @@
+-- Times are milliseconds since 1970, modes are `livemode` as 0 or 1.
+
+CREATE TABLE api_key (
+    digest BLOB PRIMARY KEY,
+    livemode INTEGER NOT NULL CHECK (livemode IN (0, 1)),
+    created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- AUTOINCREMENT: the number of an endpoint that is gone is never another's, because deliveries name it.
+CREATE TABLE endpoint (
+    no INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    livemode INTEGER NOT NULL CHECK (livemode IN (0, 1)),
+    url TEXT NOT NULL,
+    description TEXT NOT NULL,
+    enabled_events TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    format TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('enabled', 'disabled')),
+    schedule TEXT NOT NULL,
+    max_in_flight INTEGER NOT NULL,
+    timeout_ms INTEGER NOT NULL,
+    hold_until INTEGER,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX endpoint_newest ON endpoint (livemode, no);
+
+-- Apart from the endpoint, because it changes with every delivery.
+CREATE TABLE sequence (
+    endpoint_no INTEGER PRIMARY KEY,
+    next INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE endpoint_secret (
+    endpoint_no INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    sealed BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    PRIMARY KEY (endpoint_no, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event (
+    no INTEGER PRIMARY KEY,
+    livemode INTEGER NOT NULL CHECK (livemode IN (0, 1)),
+    source TEXT NOT NULL,
+    id TEXT NOT NULL,
+    type TEXT NOT NULL,
+    key TEXT,
+    trace TEXT,
+    occurred_at INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX event_identity ON event (livemode, source, id);
+
+-- Clustered by endpoint and number: an endpoint's log is one range. One state at a time, and only one that is last.
+CREATE TABLE delivery (
+    endpoint_no INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    event_no INTEGER NOT NULL,
+    state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 4),
+    attempts INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    lease INTEGER,
+    lease_until INTEGER,
+    created_at INTEGER NOT NULL,
+    finished_at INTEGER,
+    PRIMARY KEY (endpoint_no, sequence),
+    CHECK ((state = 1) = (lease IS NOT NULL) AND (state = 1) = (lease_until IS NOT NULL)),
+    CHECK ((state > 1) = (finished_at IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX delivery_event ON delivery (event_no, endpoint_no);
+-- The queue: only what waits is in it, so what was delivered costs it nothing.
+CREATE INDEX delivery_due ON delivery (endpoint_no, due_at, sequence) WHERE state = 0;
+CREATE INDEX delivery_lease ON delivery (lease_until) WHERE state = 1;
+
+CREATE TABLE attempt (
+    endpoint_no INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    status INTEGER,
+    trouble TEXT,
+    PRIMARY KEY (endpoint_no, sequence, number)
+) STRICT, WITHOUT ROWID;
+
+-- Apart from the attempt, because most answers have nothing to keep.
+CREATE TABLE answer (
+    endpoint_no INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    note TEXT
+) STRICT;
+CREATE UNIQUE INDEX answer_attempt ON answer (endpoint_no, sequence, number);

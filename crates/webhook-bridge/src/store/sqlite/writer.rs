@@ -1,0 +1,163 @@
+//! The one writer: a thread that takes what was asked meanwhile and commits it together.
+//!
+//! While one transaction is being synced, the next one gathers. So a commit costs one sync however many asked, and a
+//! single caller waits for no timer.
+
+use std::collections::HashMap;
+use std::thread::{self, JoinHandle};
+
+use eventbus::Timestamp;
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::routes::Routes;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::EndpointKey;
+use crate::store::Hints;
+
+/// The most that is committed together: bounds what one failure undoes and how long readers see an older state.
+const BATCH: usize = 256;
+/// How much may wait before callers do.
+const QUEUE: usize = 1024;
+
+/// A transaction under way, with what the writer knows beside the file.
+pub(super) struct Write<'a> {
+    pub(super) connection: &'a Connection,
+    /// Which endpoints want what, as of this transaction; `None` when endpoints changed since it was read.
+    pub(super) routes: &'a mut Option<Routes>,
+    /// What became due; told to the dispatcher after the commit.
+    pub(super) hints: &'a mut HashMap<EndpointKey, Timestamp>,
+}
+
+impl Write<'_> {
+    /// Notes that an endpoint has a delivery due at this time.
+    pub(super) fn hint(&mut self, endpoint: EndpointKey, at: Timestamp) {
+        self.hints.entry(endpoint).and_modify(|known| *known = at.min(*known)).or_insert(at);
+    }
+}
+
+/// Hands work to the writer's thread.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: mpsc::Sender<Box<dyn Job>>,
+}
+
+/// Something to be done within a transaction, perhaps more than once: a batch that fails is done again one by one.
+trait Job: Send {
+    fn apply(&mut self, write: &mut Write<'_>) -> rusqlite::Result<()>;
+    fn settle(self: Box<Self>, committed: Result<()>);
+}
+
+struct Call<F, A> {
+    work: F,
+    answer: Option<A>,
+    reply: oneshot::Sender<Result<A>>,
+}
+
+impl<F, A> Job for Call<F, A>
+where
+    F: FnMut(&mut Write<'_>) -> rusqlite::Result<A> + Send,
+    A: Send,
+{
+    fn apply(&mut self, write: &mut Write<'_>) -> rusqlite::Result<()> {
+        self.answer = Some((self.work)(write)?);
+        Ok(())
+    }
+
+    fn settle(self: Box<Self>, committed: Result<()>) {
+        let nothing = || Error::new(ErrorKind::Internal, "the store committed nothing");
+        let Self { answer, reply, .. } = *self;
+        // Whoever asked may have gone; it is done all the same.
+        let _ = reply.send(committed.and_then(|()| answer.ok_or_else(nothing)));
+    }
+}
+
+impl Writer {
+    /// Starts the thread. It ends when this handle is dropped and all that was asked is done.
+    pub(super) fn start(
+        connection: Connection,
+        hints: std::sync::Arc<Hints>,
+    ) -> Result<(Self, JoinHandle<()>)> {
+        let (queue, asked) = mpsc::channel(QUEUE);
+        let desk = Desk { connection, hints, routes: None };
+        let thread = thread::Builder::new().name("store-writer".into()).spawn(move || desk.run(asked));
+        let thread = thread
+            .map_err(|cause| Error::new(ErrorKind::Internal, "no thread for the store").with_source(cause))?;
+        Ok((Self { queue }, thread))
+    }
+
+    /// Does this work in a transaction, with others' or alone, and answers when it is synced to disk.
+    pub(super) async fn call<A, F>(&self, work: F) -> Result<A>
+    where
+        F: FnMut(&mut Write<'_>) -> rusqlite::Result<A> + Send + 'static,
+        A: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Call { work, answer: None, reply });
+        self.queue.send(job).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the store is closed")
+}
+
+struct Desk {
+    connection: Connection,
+    hints: std::sync::Arc<Hints>,
+    routes: Option<Routes>,
+}
+
+impl Desk {
+    fn run(mut self, mut asked: mpsc::Receiver<Box<dyn Job>>) {
+        while let Some(first) = asked.blocking_recv() {
+            let mut batch = vec![first];
+            while batch.len() < BATCH {
+                let Ok(job) = asked.try_recv() else { break };
+                batch.push(job);
+            }
+            self.commit(batch);
+        }
+    }
+
+    /// Commits all, or each alone when one of them cannot be.
+    fn commit(&mut self, mut batch: Vec<Box<dyn Job>>) {
+        match self.transact(&mut batch) {
+            Ok(()) => batch.into_iter().for_each(|job| job.settle(Ok(()))),
+            Err(cause) if batch.len() == 1 => batch.into_iter().for_each(|job| {
+                tracing::error!(%cause, "the store could not commit");
+                job.settle(Err(super::error(&cause)));
+            }),
+            Err(_) => batch.into_iter().for_each(|job| self.commit(vec![job])),
+        }
+    }
+
+    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+        let mut hints = HashMap::new();
+        let done = self.apply(batch, &mut hints);
+        if done.is_err() {
+            self.routes = None;
+            // After an error of the disk SQLite has rolled back by itself; then there is nothing to undo.
+            let _ = self.connection.execute_batch("ROLLBACK");
+            return done;
+        }
+        if !hints.is_empty() {
+            self.hints.post(hints);
+        }
+        Ok(())
+    }
+
+    fn apply(
+        &mut self,
+        batch: &mut [Box<dyn Job>],
+        hints: &mut HashMap<EndpointKey, Timestamp>,
+    ) -> rusqlite::Result<()> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let mut write = Write { connection: &self.connection, routes: &mut self.routes, hints };
+        for job in batch {
+            job.apply(&mut write)?;
+        }
+        self.connection.execute_batch("COMMIT")
+    }
+}

@@ -1,0 +1,118 @@
+//! Secrets at rest: encrypted with one key that is not in the store.
+
+use std::fmt;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind as Io, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Sealed, Secret};
+
+/// The first byte of what is sealed: which algorithm and key, for the day there is a second one.
+const VERSION: u8 = 1;
+const KEY: usize = 32;
+
+/// Seals and opens secrets (ChaCha20-Poly1305, a random nonce each).
+pub struct Vault {
+    key: LessSafeKey,
+    random: SystemRandom,
+}
+
+impl Vault {
+    /// A vault with this key.
+    ///
+    /// # Errors
+    /// Never in practice: every 32 bytes are a key.
+    pub fn new(key: &[u8; KEY]) -> Result<Self> {
+        let refused = |_| Error::new(ErrorKind::Internal, "the key of the vault was refused");
+        let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key).map_err(refused)?);
+        Ok(Self { key, random: SystemRandom::new() })
+    }
+
+    /// The vault whose key is in this file; the file is made, readable by its owner only, when there is none.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) when the file cannot be used or is not 32 bytes.
+    pub fn open(path: &Path) -> Result<Self> {
+        let unusable =
+            |cause| Error::invalid(format!("{}: cannot be used", path.display())).with_source(cause);
+        let mut fresh = [0; KEY];
+        SystemRandom::new()
+            .fill(&mut fresh)
+            .map_err(|_| Error::new(ErrorKind::Internal, "the system has no randomness"))?;
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+            Ok(mut file) => file.write_all(&fresh).and_then(|()| file.sync_all()).map_err(unusable)?,
+            Err(error) if error.kind() == Io::AlreadyExists => {}
+            Err(error) => return Err(unusable(error)),
+        }
+        let bytes = std::fs::read(path).map_err(unusable)?;
+        let key = bytes.as_slice().try_into();
+        Self::new(key.map_err(|_| Error::invalid(format!("{}: must have 32 bytes", path.display())))?)
+    }
+
+    /// Encrypts a secret.
+    ///
+    /// # Errors
+    /// [`Internal`](ErrorKind::Internal) when the system has no randomness.
+    pub fn seal(&self, secret: &Secret) -> Result<Sealed> {
+        let failed = |_| Error::new(ErrorKind::Internal, "a secret could not be encrypted");
+        let mut nonce = [0; NONCE_LEN];
+        self.random.fill(&mut nonce).map_err(failed)?;
+        let mut text = secret.reveal().as_bytes().to_vec();
+        let unique = Nonce::assume_unique_for_key(nonce);
+        self.key.seal_in_place_append_tag(unique, Aad::from([VERSION]), &mut text).map_err(failed)?;
+        Ok(Sealed([&[VERSION], &nonce[..], &text[..]].concat()))
+    }
+
+    /// Decrypts a secret.
+    ///
+    /// # Errors
+    /// [`Internal`](ErrorKind::Internal) when it was sealed with another key, or changed.
+    pub fn open_secret(&self, sealed: &Sealed) -> Result<Secret> {
+        let failed = || Error::new(ErrorKind::Internal, "a stored secret is not of this key");
+        let (&version, rest) = sealed.0.split_first().ok_or_else(failed)?;
+        let (nonce, text) = rest.split_at_checked(NONCE_LEN).ok_or_else(failed)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| failed())?;
+        let mut text = text.to_vec();
+        let plain = self.key.open_in_place(nonce, Aad::from([version]), &mut text).map_err(|_| failed())?;
+        let plain = std::str::from_utf8(plain).map_err(|_| failed())?;
+        Ok(Secret::new(plain))
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_opens_with_the_same_key_only() {
+        let secret = Secret::new("whsec_abc");
+        let sealed = Vault::new(&[1; 32]).unwrap().seal(&secret).unwrap();
+        assert!(!sealed.0.windows(3).any(|part| part == b"abc"));
+        assert_eq!(Vault::new(&[1; 32]).unwrap().open_secret(&sealed).unwrap(), secret);
+        assert!(Vault::new(&[2; 32]).unwrap().open_secret(&sealed).is_err());
+        let mut changed = sealed;
+        changed.0[20] ^= 1;
+        assert!(Vault::new(&[1; 32]).unwrap().open_secret(&changed).is_err());
+    }
+
+    #[test]
+    fn the_key_file_is_made_once_and_for_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret.key");
+        let sealed = Vault::open(&path).unwrap().seal(&Secret::new("s")).unwrap();
+        assert_eq!(Vault::open(&path).unwrap().open_secret(&sealed).unwrap().reveal(), "s");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

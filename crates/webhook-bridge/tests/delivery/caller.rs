@@ -1,0 +1,45 @@
+//! Calls of the API.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+pub(crate) struct Caller {
+    client: Client<HttpConnector, Full<Bytes>>,
+    address: SocketAddr,
+    key: String,
+}
+
+impl Caller {
+    pub(crate) fn new(address: SocketAddr, key: String) -> Self {
+        Self { client: Client::builder(TokioExecutor::new()).build_http(), address, key }
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: String) -> (StatusCode, Value) {
+        self.call(Method::POST, path, body).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
+        self.call(Method::GET, path, String::new()).await
+    }
+
+    async fn call(&self, method: Method, path: &str, body: String) -> (StatusCode, Value) {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+            .header("authorization", format!("Bearer {}", self.key))
+            .header("content-type", "application/json")
+            .body(Full::from(body))
+            .unwrap();
+        let response = self.client.request(request).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+}

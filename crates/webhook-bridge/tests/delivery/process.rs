@@ -1,0 +1,62 @@
+//! The bridge as a process of its own, to be killed.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::caller::Caller;
+
+pub(crate) struct Process {
+    child: Child,
+    address: SocketAddr,
+    /// The key of the test mode: printed by the first start, remembered beside the store.
+    key: String,
+}
+
+impl Process {
+    pub(crate) async fn start(folder: &Path, allowed: &str) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_webhook-bridge"))
+            .arg("serve")
+            .env("WEBHOOK_BRIDGE_DATA", folder)
+            .env("WEBHOOK_BRIDGE_LISTEN", "127.0.0.1:0")
+            .env("WEBHOOK_BRIDGE_ALLOW_TARGETS", allowed)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let remembered: PathBuf = folder.join("key-of-this-test");
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if let Some(key) =
+                line.strip_prefix("API key, shown once: ").filter(|key| key.starts_with("whb_test_"))
+            {
+                std::fs::write(&remembered, key).unwrap();
+            }
+            if let Some(address) = line.strip_prefix("webhook-bridge listens on http://") {
+                let key = std::fs::read_to_string(remembered).unwrap();
+                return Self { child, address: address.parse().unwrap(), key };
+            }
+        }
+        panic!("the bridge did not start");
+    }
+
+    pub(crate) fn caller(&self) -> Caller {
+        Caller::new(self.address, self.key.clone())
+    }
+
+    /// SIGKILL: nothing is cleaned up.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM, and it ends well.
+    pub(crate) async fn stop(mut self) {
+        let pid = Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        assert!(self.child.wait().await.unwrap().success());
+    }
+}
