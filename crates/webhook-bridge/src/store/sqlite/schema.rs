@@ -2,10 +2,9 @@
 
 use rusqlite::{Connection, Result, TransactionBehavior};
 
-/// What a delivery's `state` is. The numbers are in the file, and `PENDING` and `LEASED` in the indexes.
+/// What a delivery's `state` is. The numbers are in the file; 1 is leased, which only `claim` writes.
 pub(super) mod state {
     pub(in crate::store) const PENDING: u8 = 0;
-    pub(in crate::store) const LEASED: u8 = 1;
     pub(in crate::store) const SUCCEEDED: u8 = 2;
     pub(in crate::store) const EXHAUSTED: u8 = 3;
     pub(in crate::store) const EXPIRED: u8 = 4;
