@@ -27,6 +27,11 @@ REDIS = (
     *("shared", "shard", "member", "inbox", "reading", "reader", "settler", "keeper", "start", "dead_letters"),
 )
 
+BRIDGE = (
+    *("model", "error", "store", "signing", "vault", "retry", "intake", "dispatcher", "api", "transports"),
+    *("config", "bridge"),
+)
+
 SOUND = {
     "Cargo.toml": """\
 [workspace]
@@ -80,7 +85,9 @@ mod tests {
     **{f"crates/eventbus-redis/src/{name}.rs": "" for name in REDIS},
     "crates/webhook-bridge/Cargo.toml": MANIFEST.format(name="webhook-bridge")
     + "[dependencies]\neventbus.workspace = true\n",
-    "crates/webhook-bridge/src/lib.rs": "",
+    "crates/webhook-bridge/src/lib.rs": "pub use bridge::Bridge;\n",
+    **{f"crates/webhook-bridge/src/{name}.rs": "" for name in BRIDGE},
+    "crates/webhook-bridge/src/api.rs": "use crate::store::Store; use crate::dispatcher::Sender;\n",
     "crates/webhook-bridge/src/main.rs": "fn main() {}\n",
     "examples/Cargo.toml": MANIFEST.format(name="examples")
     + '[dependencies]\neventbus.workspace = true\nwebhook-bridge.workspace = true\n'
@@ -142,6 +149,9 @@ use super::*; // !! layers
     "crates/eventbus-extra/src/lib.rs": "",
     "crates/webhook-bridge/Cargo.toml": MANIFEST.format(name="webhook-bridge")
     + '[dependencies.eventbus] # !! versions\npath = "../eventbus"\n',
+    "crates/webhook-bridge/src/model.rs": "use crate::store::Store; // !! layers\n",
+    "crates/webhook-bridge/src/signing.rs": "use crate::model::Secret;\nuse crate::store::Store; // !! layers\n",
+    "crates/webhook-bridge/src/dispatcher.rs": "use crate::Bridge; // !! layers\n",
     "examples/quickstart.rs": "// !! example\n" + "//\n" * 99 + "// !! example\n",
     "examples/src/bin/second.rs": "// !! example\n",
 }
