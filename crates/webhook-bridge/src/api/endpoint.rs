@@ -1,5 +1,6 @@
 //! Endpoints: create, list, retrieve.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::Json;
@@ -108,6 +109,7 @@ fn check(api: &Api, mode: Mode, wish: Wish) -> Result<(NewEndpoint, Secret)> {
         None => format.generate()?,
     };
     format.check(&secret)?;
+    format.target(url.as_url())?;
     let new = NewEndpoint {
         mode,
         url,
@@ -117,9 +119,8 @@ fn check(api: &Api, mode: Mode, wish: Wish) -> Result<(NewEndpoint, Secret)> {
         format: format.name.to_owned(),
         secret: api.vault.seal(&secret)?,
         schedule: wish.schedule.map_or(Ok(Schedule::default()), |waits| Schedule::from_seconds(&waits))?,
-        max_in_flight: within("max_in_flight", wish.max_in_flight, (1, 64))?
-            .unwrap_or(NewEndpoint::IN_FLIGHT),
-        timeout: within("timeout_seconds", wish.timeout_seconds, (1, 30))?
+        max_in_flight: within("max_in_flight", wish.max_in_flight, 1..=64)?.unwrap_or(NewEndpoint::IN_FLIGHT),
+        timeout: within("timeout_seconds", wish.timeout_seconds, 1..=30)?
             .map_or(NewEndpoint::TIMEOUT, Duration::from_secs),
     };
     Ok((new, secret))
@@ -133,17 +134,15 @@ fn limited(field: &str, text: String) -> Result<String> {
     Ok(text)
 }
 
-fn within<N: PartialOrd + std::fmt::Display>(
-    field: &str,
-    value: Option<N>,
-    bounds: (N, N),
-) -> Result<Option<N>> {
-    match value {
-        Some(value) if value < bounds.0 || value > bounds.1 => {
-            Err(Error::invalid(format!("{field}: must be from {} to {}", bounds.0, bounds.1)))
-        }
-        value => Ok(value),
+fn within<N>(field: &str, value: Option<N>, bounds: RangeInclusive<N>) -> Result<Option<N>>
+where
+    N: PartialOrd + Copy + std::fmt::Display,
+{
+    let (least, most) = bounds.into_inner();
+    if value.is_some_and(|value| value < least || value > most) {
+        return Err(Error::invalid(format!("{field}: must be from {least} to {most}")));
     }
+    Ok(value)
 }
 
 impl From<Endpoint> for View {

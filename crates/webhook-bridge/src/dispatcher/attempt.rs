@@ -117,7 +117,7 @@ impl Sender {
         let rendered = Format::find(&target.format)?.render(&Delivery {
             url: target.url.as_url(),
             id: &webhook_id(&leased.payload),
-            timestamp: now.as_millis().div_euclid(1000),
+            now,
             payload: &leased.payload,
             secrets: &secrets,
         })?;

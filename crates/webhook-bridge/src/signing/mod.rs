@@ -3,9 +3,13 @@
 //! What is signed are the very bytes that are sent, at the time they are sent, so every attempt has a fresh timestamp
 //! and the same id.
 
+mod component;
+mod gstable;
 mod standard;
+mod standard_v1a;
 
 use bytes::Bytes;
+use eventbus::Timestamp;
 use ring::rand::{SecureRandom, SystemRandom};
 use url::Url;
 
@@ -13,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Payload, Secret};
 
 /// The formats an endpoint can choose from; the first is the default.
-pub const FORMATS: &[Format] = &[standard::V1];
+pub const FORMATS: &[Format] = &[standard::V1, standard_v1a::V1A, component::COMPONENT, gstable::GSTABLE];
 
 /// A format: what an endpoint's requests look like and how they are signed.
 #[derive(Debug, Clone, Copy)]
@@ -23,9 +27,11 @@ pub struct Format {
     /// One line for whom chooses.
     pub description: &'static str,
     /// Makes a secret of this format from random bytes.
-    secret: fn(&[u8; 32]) -> String,
+    secret: fn(&[u8; 32]) -> Result<String>,
     /// Checks a secret that somebody brings.
     check: fn(&Secret) -> Result<()>,
+    /// Checks that it can sign for a URL.
+    target: fn(&Url) -> Result<()>,
     /// Renders the request of a delivery.
     render: fn(&Delivery<'_>) -> Result<Rendered>,
 }
@@ -37,8 +43,8 @@ pub struct Delivery<'a> {
     pub url: &'a Url,
     /// The same on every attempt.
     pub id: &'a str,
-    /// Seconds since 1970, now.
-    pub timestamp: i64,
+    /// Now.
+    pub now: Timestamp,
     /// The event.
     pub payload: &'a Payload,
     /// The secrets that are valid, the newest first; a format that can carries a signature by each.
@@ -74,7 +80,7 @@ impl Format {
         let mut random = [0; 32];
         let failed = |_| Error::new(ErrorKind::Internal, "the system has no randomness");
         SystemRandom::new().fill(&mut random).map_err(failed)?;
-        Ok(Secret::new((self.secret)(&random)))
+        Ok(Secret::new((self.secret)(&random)?))
     }
 
     /// Checks a secret that somebody brings.
@@ -83,6 +89,14 @@ impl Format {
     /// [`Invalid`](ErrorKind::Invalid), naming the rule.
     pub fn check(&self, secret: &Secret) -> Result<()> {
         (self.check)(secret)
+    }
+
+    /// Checks that requests to a URL can be signed so that their receiver finds the same.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid), naming the rule.
+    pub fn target(&self, url: &Url) -> Result<()> {
+        (self.target)(url)
     }
 
     /// Renders and signs a request.
@@ -104,6 +118,23 @@ pub fn webhook_id(payload: &Payload) -> String {
     }
     let digest = ring::digest::digest(&ring::digest::SHA256, payload.event_id.as_bytes());
     format!("evt_{}", hex(&digest.as_ref()[..16]))
+}
+
+impl Delivery<'_> {
+    /// Now, in seconds since 1970.
+    fn seconds(&self) -> i64 {
+        self.now.as_millis().div_euclid(1000)
+    }
+}
+
+/// For formats that sign nothing of the URL.
+fn any_target(_: &Url) -> Result<()> {
+    Ok(())
+}
+
+/// What a stored secret is that its format's check would not have let in.
+fn unusable() -> Error {
+    Error::new(ErrorKind::Internal, "a stored secret is not of its format")
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -6,16 +6,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
-use super::{Delivery, Format, Rendered};
-use crate::error::{Error, ErrorKind, Result};
+use super::{Delivery, Format, Rendered, any_target, unusable};
+use crate::error::{Error, Result};
 use crate::model::Secret;
 
 /// The default format.
 pub(super) const V1: Format = Format {
     name: "standard",
     description: "Standard Webhooks v1: HMAC-SHA256, `whsec_` secrets",
-    secret: |random| format!("{PREFIX}{}", STANDARD.encode(random)),
+    secret: |random| Ok(format!("{PREFIX}{}", STANDARD.encode(random))),
     check,
+    target: any_target,
     render,
 };
 
@@ -35,35 +36,47 @@ fn key(secret: &Secret) -> Option<Vec<u8>> {
 }
 
 fn render(delivery: &Delivery<'_>) -> Result<Rendered> {
-    let body = delivery.payload.body.clone();
-    let mut signatures = String::new();
-    for secret in delivery.secrets {
-        let unusable = || Error::new(ErrorKind::Internal, "a stored secret is no whsec_ secret");
-        let key = key(secret).ok_or_else(unusable)?;
-        if !signatures.is_empty() {
-            signatures.push(' ');
-        }
-        signatures.push_str("v1,");
-        STANDARD.encode_string(sign(&key, delivery.id, delivery.timestamp, &body), &mut signatures);
-    }
+    rendered(delivery, |secret, message| {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &key(secret).ok_or_else(unusable)?);
+        Ok(format!("v1,{}", STANDARD.encode(sign(&key, message))))
+    })
+}
+
+/// What is signed, in its parts.
+pub(super) struct Message<'a> {
+    pub(super) head: &'a str,
+    pub(super) body: &'a [u8],
+}
+
+/// A request with a signature by each secret.
+pub(super) fn rendered(
+    delivery: &Delivery<'_>,
+    sign: impl Fn(&Secret, &Message<'_>) -> Result<String>,
+) -> Result<Rendered> {
+    let (body, timestamp) = (delivery.payload.body.clone(), delivery.seconds().to_string());
+    let head = format!("{}.{timestamp}.", delivery.id);
+    let message = Message { head: &head, body: &body };
+    let signatures =
+        delivery.secrets.iter().map(|secret| sign(secret, &message)).collect::<Result<Vec<_>>>()?;
     let headers = vec![
         ("webhook-id", delivery.id.to_owned()),
-        ("webhook-timestamp", delivery.timestamp.to_string()),
-        ("webhook-signature", signatures),
+        ("webhook-timestamp", timestamp),
+        ("webhook-signature", signatures.join(" ")),
     ];
     Ok(Rendered { headers, body })
 }
 
-fn sign(key: &[u8], id: &str, timestamp: i64, body: &[u8]) -> hmac::Tag {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
-    context.update(format!("{id}.{timestamp}.").as_bytes());
-    context.update(body);
+fn sign(key: &hmac::Key, message: &Message<'_>) -> hmac::Tag {
+    let mut context = hmac::Context::with_key(key);
+    context.update(message.head.as_bytes());
+    context.update(message.body);
     context.sign()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Payload;
 
     /// Published vectors, each recomputed with a second implementation.
     const VECTORS: [(&str, &str, i64, &str, &str); 2] = [
@@ -88,8 +101,15 @@ mod tests {
         for (secret, id, timestamp, body, expected) in VECTORS {
             let secret = Secret::new(secret);
             check(&secret).unwrap();
-            let tag = sign(&key(&secret).unwrap(), id, timestamp, body.as_bytes());
-            assert_eq!(STANDARD.encode(tag), expected);
+            let payload = Payload { event_id: id.into(), event_type: "a.b".into(), body: body.into() };
+            let url = "https://example.com/".parse().unwrap();
+            let now = eventbus::Timestamp::from_millis(timestamp * 1000 + 999);
+            let delivery =
+                Delivery { url: &url, id, now, payload: &payload, secrets: &[secret.clone(), secret] };
+            let rendered = V1.render(&delivery).unwrap();
+            assert_eq!(rendered.headers[2].1, format!("v1,{expected} v1,{expected}"), "each secret signs");
+            assert_eq!(rendered.headers[1].1, timestamp.to_string());
+            assert_eq!(rendered.body, body);
         }
     }
 

@@ -62,7 +62,7 @@ fn endpoint(write: &Write<'_>, endpoint: EndpointKey) -> Result<Option<State>> {
         "SELECT url, format, schedule, timeout_ms, max_in_flight, hold_until FROM endpoint
          WHERE no = ?1 AND status = 'enabled'",
     )?;
-    let state = statement.query_row([endpoint.0], |row| state(row)).optional()?;
+    let state = statement.query_row([endpoint.0], state).optional()?;
     let Some(mut state) = state else { return Ok(None) };
     let mut statement = write
         .connection

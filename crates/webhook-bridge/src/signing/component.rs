@@ -1,0 +1,173 @@
+//! Payment Kit's component signature: what `verifySig` of `@blocklet/sdk` accepts.
+//!
+//! Ed25519 over the SHA3-256 of RFC 8785's canonical JSON of `{iat, exp, body, query, method, url}`; see
+//! `lib/util/verify-sign.js` of `@blocklet/sdk` 1.17. The receiver signs what it parsed, so what it parses differently
+//! from us is refused when the endpoint is made. Only the newest secret signs: there is one header.
+
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use sha3::{Digest as _, Sha3_256};
+use url::Url;
+
+use super::{Delivery, Format, Rendered, hex, unusable};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Secret;
+
+/// For receivers that were written for Payment Kit.
+pub(super) const COMPONENT: Format = Format {
+    name: "payment-kit",
+    description: "Payment Kit's component signature: Ed25519, secret as BLOCKLET_APP_SK",
+    secret: |random| {
+        let pair = Ed25519KeyPair::from_seed_unchecked(random).map_err(|_| unusable())?;
+        Ok(format!("0x{}{}", hex(random), hex(pair.public_key().as_ref())))
+    },
+    check: |secret| match pair(secret) {
+        Some(_) => Ok(()),
+        None => Err(Error::invalid("secret: must be 0x, a seed and its public key, 128 hex digits")),
+    },
+    target,
+    render,
+};
+
+/// How long a signature is good for, in seconds.
+const VALID: i64 = 300;
+
+/// What is signed; the canonical form sorts it.
+#[derive(Serialize)]
+struct Signed<'a> {
+    iat: i64,
+    exp: i64,
+    body: &'a Value,
+    query: Map<String, Value>,
+    method: &'static str,
+    url: &'a str,
+}
+
+/// Seed and public key of `BLOCKLET_APP_SK`, if they belong together.
+fn pair(secret: &Secret) -> Option<Ed25519KeyPair> {
+    let digits = secret.reveal().strip_prefix("0x")?;
+    if digits.len() != 128 || !digits.is_ascii() {
+        return None;
+    }
+    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    let bytes: Vec<u8> = (0..128).step_by(2).map(byte).collect::<Option<_>>()?;
+    let (seed, public) = bytes.split_at(32);
+    Ed25519KeyPair::from_seed_and_public_key(seed, public).ok()
+}
+
+/// Refuses URLs of which the receiver's parser makes something else: it nests brackets, gathers keys that repeat, and
+/// drops those of its language's objects.
+fn target(url: &Url) -> Result<()> {
+    const TAKEN: &[&str] = &[
+        "constructor",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+        "toLocaleString",
+        "toString",
+        "valueOf",
+    ];
+    let invalid =
+        |rule: &str| Err(Error::invalid(format!("url: a payment-kit signature cannot cover {rule}")));
+    if url.path().starts_with("//") {
+        return invalid("a path that begins with //");
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    let mut seen = Map::new();
+    for (name, _) in url.query_pairs() {
+        let odd = name.is_empty() || !name.bytes().all(plain) || name.starts_with("__");
+        if odd || TAKEN.contains(&&*name) || seen.insert(name.into_owned(), Value::Null).is_some() {
+            return invalid("query names other than letters, digits, - and _, each once");
+        }
+    }
+    Ok(())
+}
+
+fn render(delivery: &Delivery<'_>) -> Result<Rendered> {
+    let pair = pair(delivery.secrets.first().ok_or_else(unusable)?).ok_or_else(unusable)?;
+    let body = delivery.payload.body.clone();
+    let parsed = serde_json::from_slice(&body)
+        .map_err(|cause| Error::new(ErrorKind::Internal, "the body is no JSON").with_source(cause))?;
+    let (iat, exp) = (delivery.seconds(), delivery.seconds() + VALID);
+    let digest = Sha3_256::digest(canonical(delivery.url, &parsed, iat)?);
+    let headers = vec![
+        ("x-component-sig", format!("0x{}", hex(pair.sign(&digest).as_ref()))),
+        ("x-component-sig-iat", iat.to_string()),
+        ("x-component-sig-exp", exp.to_string()),
+        ("x-component-sig-version", "1".to_owned()),
+    ];
+    Ok(Rendered { headers, body })
+}
+
+/// The text that is hashed.
+fn canonical(url: &Url, body: &Value, iat: i64) -> Result<Vec<u8>> {
+    let query = url.query_pairs().map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())));
+    let signed =
+        Signed { iat, exp: iat + VALID, body, query: query.collect(), method: "post", url: url.path() };
+    serde_json_canonicalizer::to_vec(&signed)
+        .map_err(|cause| Error::new(ErrorKind::Internal, "the body has no canonical form").with_source(cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Payload;
+
+    const KEY: &str = "0x9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+
+    fn signature(url: &str, body: &'static str) -> Vec<(&'static str, String)> {
+        let payload = Payload { event_id: "evt_1".into(), event_type: "a.b".into(), body: body.into() };
+        let delivery = Delivery {
+            url: &url.parse().unwrap(),
+            id: "evt_1",
+            now: eventbus::Timestamp::from_millis(1_767_225_600_000),
+            payload: &payload,
+            secrets: &[Secret::new(KEY)],
+        };
+        COMPONENT.check(&delivery.secrets[0]).unwrap();
+        COMPONENT.render(&delivery).unwrap().headers
+    }
+
+    /// Made by the real signer, accepted by the real `verifySig`.
+    #[test]
+    fn a_delivery_is_signed_as_payment_kit_signs_it() {
+        let body = include_str!("component/event.json");
+        let headers = signature("https://shop.example/api/payment/callback", body.trim_end());
+        assert_eq!(
+            headers,
+            [
+                (
+                    "x-component-sig",
+                    "0xa6582f88e4c6899c13b3d894fee30bca2437621547dc754daa95c68c9b4c1faeb1abe5d260508d6a26c81365208423f786b2dd86cbef9154e2375c32eb315b08".to_owned()
+                ),
+                ("x-component-sig-iat", "1767225600".to_owned()),
+                ("x-component-sig-exp", "1767225900".to_owned()),
+                ("x-component-sig-version", "1".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn numbers_and_keys_are_canonical_as_in_the_receivers_language() {
+        let body = serde_json::from_str(
+            r#"{"b":1.0,"a":-0.0,"c":1e21,"d":12345678901234567890,"\ud83d\ude00":0,"\ufb33":1}"#,
+        );
+        let text =
+            canonical(&"https://a.example/x%20y?q=1&p=a+b".parse().unwrap(), &body.unwrap(), 1).unwrap();
+        assert_eq!(
+            String::from_utf8(text).unwrap(),
+            "{\"body\":{\"a\":0,\"b\":1,\"c\":1e+21,\"d\":12345678901234567000,\"\u{1f600}\":0,\"\u{fb33}\":1},\"exp\":301,\"iat\":1,\"method\":\"post\",\"query\":{\"p\":\"a b\",\"q\":\"1\"},\"url\":\"/x%20y\"}"
+        );
+    }
+
+    #[test]
+    fn urls_that_the_receiver_reads_differently_are_refused() {
+        for url in ["//x", "/?a[b]=1", "/?a=1&a=2", "/?=1", "/?__proto__=1", "/?toString=1", "/?a.b=1"] {
+            assert!(target(&format!("https://a.example{url}").parse().unwrap()).is_err(), "{url}");
+        }
+        for url in ["", "/", "/x?a=1&b=%C3%A9&c"] {
+            target(&format!("https://a.example{url}").parse().unwrap()).unwrap();
+        }
+    }
+}
