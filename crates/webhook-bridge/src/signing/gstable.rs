@@ -73,7 +73,7 @@ mod tests {
             id: "evt_1",
             now: eventbus::Timestamp::from_millis(1_767_514_235_000),
             payload: &payload,
-            secrets: &[secret.clone()],
+            secrets: std::slice::from_ref(&secret),
         };
         let rendered = GSTABLE.render(&delivery).unwrap();
         let sent: serde_json::Value = serde_json::from_slice(&rendered.body).unwrap();

@@ -39,7 +39,7 @@ pub trait Store: Debug + Send + Sync {
     ///
     /// Unique by mode, source and id: what was stored before is told as a duplicate. Endpoints as of this transaction
     /// decide, so an endpoint that was created before this call gets the event. Deliveries of one endpoint are numbered
-    /// without gaps, in the order of these calls. Each endpoint concerned is hinted.
+    /// without gaps, in the order in which these calls were first polled. Each endpoint concerned is hinted.
     async fn ingest(&self, event: AnyEvent) -> Result<Ingested>;
 
     /// Leases deliveries that are due: at most as many as wanted of each endpoint, the longest due first.

@@ -1,5 +1,7 @@
 //! From a published event to a verified request at a real receiver, over a real store, also across a crash.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails is a test that fails")]
+
 mod caller;
 mod process;
 mod receiver;

@@ -12,12 +12,14 @@ use crate::model::{EndpointKey, Ingested, Mode};
 pub(super) struct Incoming {
     pub(super) event: AnyEvent,
     pub(super) body: Bytes,
-    pub(super) received_at: Timestamp,
 }
 
 /// Stores an event and its deliveries, unless it is there already.
+///
+/// The time is read here, in the writer's order, so that what is numbered later is not due earlier.
 pub(super) fn ingest(write: &mut Write<'_>, incoming: &Incoming) -> Result<Ingested> {
-    let Some(event_no) = insert(write, incoming)? else {
+    let now = Timestamp::now();
+    let Some(event_no) = insert(write, incoming, now)? else {
         return Ok(Ingested { deliveries: 0, duplicate: true });
     };
     let routes = match write.routes.take() {
@@ -27,13 +29,13 @@ pub(super) fn ingest(write: &mut Write<'_>, incoming: &Incoming) -> Result<Inges
     let endpoints = routes.of(Mode::from(incoming.event.livemode()), incoming.event.event_type().as_str());
     *write.routes = Some(routes);
     for &endpoint in &endpoints {
-        owe(write, endpoint, event_no, incoming.received_at)?;
-        write.hint(endpoint, incoming.received_at);
+        owe(write, endpoint, event_no, now)?;
+        write.hint(endpoint, now);
     }
     Ok(Ingested { deliveries: u32::try_from(endpoints.len()).unwrap_or(u32::MAX), duplicate: false })
 }
 
-fn insert(write: &Write<'_>, incoming: &Incoming) -> Result<Option<i64>> {
+fn insert(write: &Write<'_>, incoming: &Incoming, now: Timestamp) -> Result<Option<i64>> {
     let event = &incoming.event;
     let mut statement = write.connection.prepare_cached(
         "INSERT INTO event (livemode, source, id, type, key, trace, occurred_at, received_at, body)
@@ -47,7 +49,7 @@ fn insert(write: &Write<'_>, incoming: &Incoming) -> Result<Option<i64>> {
         event.key().map(eventbus::Key::as_str),
         event.trace().map(eventbus::TraceContext::parent),
         event.time().as_millis(),
-        incoming.received_at.as_millis(),
+        now.as_millis(),
         &incoming.body[..],
     ])?;
     Ok((inserted == 1).then(|| write.connection.last_insert_rowid()))

@@ -128,7 +128,7 @@ fn error(cause: &rusqlite::Error) -> Error {
 #[async_trait]
 impl Store for SqliteStore {
     async fn ingest(&self, event: AnyEvent) -> Result<Ingested> {
-        let incoming = Incoming { body: event.to_json()?, event, received_at: Timestamp::now() };
+        let incoming = Incoming { body: event.to_json()?, event };
         self.writer()?.call(move |write| ingest::ingest(write, &incoming)).await
     }
 

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use eventbus::Timestamp;
 use rusqlite::Connection;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::routes::Routes;
@@ -17,8 +18,8 @@ use crate::store::Hints;
 
 /// The most that is committed together: bounds what one failure undoes and how long readers see an older state.
 const BATCH: usize = 256;
-/// How much may wait before callers do.
-const QUEUE: usize = 1024;
+/// How much may wait before callers do: more than what the bus and the dispatcher have under way at most.
+const QUEUE: usize = 4096;
 
 /// A transaction under way, with what the writer knows beside the file.
 pub(super) struct Write<'a> {
@@ -93,9 +94,18 @@ impl Writer {
         A: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Call { work, answer: None, reply });
-        self.queue.send(job).await.map_err(|_| closed())?;
+        self.enqueue(Box::new(Call { work, answer: None, reply })).await?;
         answer.await.map_err(|_| closed())?
+    }
+
+    /// Joins the queue at the first poll where there is room, so that who is polled first is first: an awaited send may
+    /// yield for fairness between tasks, and a later call of the same task would overtake it.
+    async fn enqueue(&self, job: Box<dyn Job>) -> Result<()> {
+        match self.queue.try_send(job) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(job)) => self.queue.send(job).await.map_err(|_| closed()),
+            Err(TrySendError::Closed(_)) => Err(closed()),
+        }
     }
 }
 
