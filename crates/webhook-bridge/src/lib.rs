@@ -23,6 +23,27 @@
 //!        store       the attempt and the delivery's next state in one transaction
 //! ```
 //!
+//! # The map
+//!
+//! | module | look there for |
+//! |---|---|
+//! | `bridge` · [`config`] · [`transports`] | what is started and stopped, in which order · every setting · which buses |
+//! | [`intake`] · [`api`] | from the bus, acked after the commit · every route, and a file per noun |
+//! | [`store`] | what a store must do; `sqlite/` has the only SQL: `schema/` the tables, `writer` the thread that commits together |
+//! | [`dispatcher`] | `agenda` whose turn it is · `claim` · `attempt` one request · `connector` · [`egress`](dispatcher::egress) which addresses may be called |
+//! | [`retry`] · [`signing`] · [`vault`] | when it is tried again · the bytes that are signed, a file and a row per format · secrets at rest |
+//! | [`model`] | endpoints, deliveries, attempts, outcomes, secrets |
+//!
+//! # What must stay true
+//!
+//! - The queue is the store: an event and all that is owed of it are one transaction, synced before any answer or ack; an
+//!   attempt and what follows from it are another, made by the holder of the lease or by nobody. What wakes the
+//!   dispatcher may be lost without loss of a delivery.
+//! - Test and live are walls: every query names its mode, or follows from one that did.
+//! - An address is judged when it is dialled, at every attempt, by the function that judges a new endpoint's.
+//! - What came in goes out byte for byte, signed when it is sent. Nothing parses a body to match it or to fan it out.
+//! - An endpoint that is saturated, held or idle is not asked about, so what it is owed costs the others nothing.
+//!
 //! Only [`store`] speaks SQL, only [`config`] reads the environment, only [`transports`] names transports;
 //! [`signing`] and [`retry`] do no I/O and read no clock.
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails is a test that fails")]
 
 mod caller;
+mod peers;
 mod process;
 mod receiver;
 
@@ -15,7 +16,7 @@ use caller::Caller;
 use process::Process;
 use receiver::{Receiver, verify};
 
-const EVENT: &str = r#"{"id":"evt_1","livemode":false,"type":"checkout.session.completed","source":"payment-kit","data":{"object":{"id":"cs_1","amount_total":"12.50","n":1.0}},"object_id":"cs_1","object_type":"CheckoutSession","created_at":"2026-01-01T00:00:00.000Z"}"#;
+pub(crate) const EVENT: &str = r#"{"id":"evt_1","livemode":false,"type":"checkout.session.completed","source":"payment-kit","data":{"object":{"id":"cs_1","amount_total":"12.50","n":1.0}},"object_id":"cs_1","object_type":"CheckoutSession","created_at":"2026-01-01T00:00:00.000Z"}"#;
 
 async fn bridge(folder: &tempfile::TempDir, receiver: &Receiver) -> (Bridge, Caller) {
     let listen = "127.0.0.1:0".parse().unwrap();
