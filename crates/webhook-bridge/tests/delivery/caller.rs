@@ -29,17 +29,27 @@ impl Caller {
         self.call(Method::GET, path, String::new()).await
     }
 
+    /// Publishes an event; `None` when the bridge is gone.
+    pub(crate) async fn publish(&self, event: String) -> Option<StatusCode> {
+        let response = self.client.request(self.request(Method::POST, "/v1/events", event)).await.ok()?;
+        Some(response.status())
+    }
+
     async fn call(&self, method: Method, path: &str, body: String) -> (StatusCode, Value) {
-        let request = Request::builder()
+        let request = self.request(method, path, body);
+        let response = self.client.request(request).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    fn request(&self, method: Method, path: &str, body: String) -> Request<Full<Bytes>> {
+        Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.address))
             .header("authorization", format!("Bearer {}", self.key))
             .header("content-type", "application/json")
             .body(Full::from(body))
-            .unwrap();
-        let response = self.client.request(request).await.unwrap();
-        let status = response.status();
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap())
+            .unwrap()
     }
 }
