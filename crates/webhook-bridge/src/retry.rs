@@ -43,6 +43,16 @@ pub fn decide(case: &Case<'_>) -> Next {
     if at.since(case.created_at) > Schedule::AGE { Next::Failed(Ending::Expired) } else { Next::Retry(at) }
 }
 
+/// How long `Retry-After` asks to wait: seconds, or a date (RFC 9110, section 10.2.3). One in the past is no wait.
+pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = jiff::fmt::rfc2822::parse(value).ok()?;
+    Some(Timestamp::from_millis(date.timestamp().as_millisecond()).since(now))
+}
+
 fn jitter(wait: Duration, random: f64) -> Duration {
     (wait / 5).clamp(JITTER.0, JITTER.1).mul_f64(random.clamp(0.0, 1.0))
 }
@@ -90,6 +100,23 @@ mod tests {
         assert_eq!(after(1, &status(429, Some(1)), 0.0), in_seconds(5));
         assert_eq!(after(1, &status(429, Some(1_000_000)), 0.0), in_seconds(86_400));
         assert_eq!(after(1, &status(500, Some(60)), 0.0), in_seconds(5));
+    }
+
+    #[test]
+    fn the_time_to_wait_is_seconds_or_a_date() {
+        for (value, seconds) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Thu, 01 Jan 2026 00:01:30 GMT", Some(90)),
+            ("Wed, 31 Dec 2025 23:59:59 GMT", Some(0)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+            ("99999999999999999999999", None),
+        ] {
+            assert_eq!(retry_after(value, NOW), seconds.map(Duration::from_secs), "{value:?}");
+        }
     }
 
     #[test]

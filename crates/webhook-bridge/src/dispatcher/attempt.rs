@@ -163,7 +163,8 @@ fn failed(trouble: Trouble, note: String) -> Exchange {
 /// The answer's head decides; its body is kept up to a limit and until the deadline.
 async fn read(response: Response<Incoming>, deadline: Instant) -> Exchange {
     let status = response.status().as_u16();
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(seconds);
+    let hint = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let retry_after = hint.and_then(|value| retry::retry_after(value, Timestamp::now()));
     let mut body = response.into_body();
     let mut kept = BytesMut::new();
     let note = loop {
@@ -179,11 +180,6 @@ async fn read(response: Response<Incoming>, deadline: Instant) -> Exchange {
         }
     };
     (Outcome::Answered { status, retry_after }, Answer { body: kept.freeze(), note })
-}
-
-/// `Retry-After` in seconds.
-fn seconds(value: &HeaderValue) -> Option<Duration> {
-    value.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// Why there was no answer: the connector's own word, else what hyper says of the connection.

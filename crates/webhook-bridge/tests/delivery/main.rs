@@ -20,8 +20,13 @@ use receiver::{Receiver, verify};
 pub(crate) const EVENT: &str = r#"{"id":"evt_1","livemode":false,"type":"checkout.session.completed","source":"payment-kit","data":{"object":{"id":"cs_1","amount_total":"12.50","n":1.0}},"object_id":"cs_1","object_type":"CheckoutSession","created_at":"2026-01-01T00:00:00.000Z"}"#;
 
 async fn bridge(folder: &tempfile::TempDir, receiver: &Receiver) -> (Bridge, Caller) {
+    bridge_to(folder, &[receiver]).await
+}
+
+async fn bridge_to(folder: &tempfile::TempDir, receivers: &[&Receiver]) -> (Bridge, Caller) {
     let listen = "127.0.0.1:0".parse().unwrap();
-    let config = Config::new().data(folder.path()).listen(listen).allow_targets(vec![receiver.target()]);
+    let targets = receivers.iter().map(|receiver| receiver.target()).collect();
+    let config = Config::new().data(folder.path()).listen(listen).allow_targets(targets);
     let bridge = Bridge::start(config).await.unwrap();
     let key = bridge.fresh_keys()[0].reveal().to_owned();
     let caller = Caller::new(bridge.address(), key);
@@ -112,6 +117,47 @@ async fn what_was_accepted_arrives_after_the_bridge_was_killed() {
     let process = Process::start(folder.path(), &receiver.target_text()).await;
     process.stop().await;
     assert!(receiver.is_empty(), "what was delivered stays so");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_hangs_with_a_backlog_does_not_hold_up_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut hanging, mut other) = (Receiver::start().await, Receiver::start().await);
+    let (_bridge, caller) = bridge_to(&folder, &[&hanging, &other]).await;
+    caller.post("/v1/endpoints", wish(&hanging, &["a.b"]).to_string()).await;
+    caller.post("/v1/endpoints", wish(&other, &["checkout.#"]).to_string()).await;
+    for number in 0..50 {
+        let event =
+            EVENT.replace("evt_1", &format!("evt_{number}_b")).replace("checkout.session.completed", "a.b");
+        assert_eq!(caller.post("/v1/events", event).await.0, StatusCode::ACCEPTED);
+    }
+    let mut unanswered = Vec::new();
+    while unanswered.len() < 8 {
+        unanswered.push(hanging.next().await);
+    }
+    caller.post("/v1/events", EVENT.to_owned()).await;
+    other.next().await.answer(StatusCode::OK);
+    assert!(hanging.is_empty(), "no more than its share is under way");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_asks_for_it_is_left_alone_with_all_it_is_owed() {
+    let (folder, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::start().await);
+    let (bridge, caller) = bridge(&folder, &receiver).await;
+    let mut wish = wish(&receiver, &["*"]);
+    wish["max_in_flight"] = json!(1);
+    caller.post("/v1/endpoints", wish.to_string()).await;
+    for id in ["evt_1", "evt_2"] {
+        caller.post("/v1/events", EVENT.replace("evt_1", id)).await;
+    }
+    let first = receiver.next().await;
+    let began = std::time::Instant::now();
+    let wait = [(http::header::RETRY_AFTER, http::HeaderValue::from_static("3"))];
+    first.answer_with(StatusCode::SERVICE_UNAVAILABLE, wait.into_iter().collect());
+    receiver.next().await.answer(StatusCode::OK);
+    receiver.next().await.answer(StatusCode::OK);
+    assert!(began.elapsed() >= std::time::Duration::from_millis(2900), "neither came early");
+    bridge.stop().await;
 }
 
 #[tokio::test]

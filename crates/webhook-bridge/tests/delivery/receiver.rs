@@ -26,7 +26,7 @@ pub(crate) struct Receiver {
 pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    answer: Mutex<Option<oneshot::Sender<StatusCode>>>,
+    answer: Mutex<Option<oneshot::Sender<(StatusCode, HeaderMap)>>>,
 }
 
 impl Receiver {
@@ -69,10 +69,10 @@ async fn receive(
     State(tell): State<mpsc::UnboundedSender<Request>>,
     headers: HeaderMap,
     body: Bytes,
-) -> StatusCode {
+) -> (StatusCode, HeaderMap) {
     let (answer, answered) = oneshot::channel();
     let _ = tell.send(Request { headers, body, answer: Mutex::new(Some(answer)) });
-    answered.await.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    answered.await.unwrap_or((StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new()))
 }
 
 impl Request {
@@ -81,8 +81,12 @@ impl Request {
     }
 
     pub(crate) fn answer(&self, status: StatusCode) {
+        self.answer_with(status, HeaderMap::new());
+    }
+
+    pub(crate) fn answer_with(&self, status: StatusCode, headers: HeaderMap) {
         // Whoever asked may have been killed meanwhile.
-        let _ = self.answer.lock().unwrap().take().unwrap().send(status);
+        let _ = self.answer.lock().unwrap().take().unwrap().send((status, headers));
     }
 }
 
