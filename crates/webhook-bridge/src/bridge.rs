@@ -1,7 +1,10 @@
 //! A bridge, running: everything started in the order it is needed, and stopped in the other.
 
+use std::fs::DirBuilder;
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,9 +66,7 @@ impl Bridge {
     /// [`Invalid`](ErrorKind::Invalid) for a folder, an address or a bus that cannot be used;
     /// [`Conflict`](ErrorKind::Conflict) when another bridge has the store.
     pub async fn start(config: Config) -> Result<Self> {
-        let unusable =
-            |cause| Error::invalid(format!("{}: cannot be used", config.data.display())).with_source(cause);
-        std::fs::create_dir_all(&config.data).map_err(unusable)?;
+        folder(&config.data)?;
         let vault = Arc::new(Vault::open(&config.data.join("secret.key"))?);
         let store = SqliteStore::open(&config.data.join("bridge.sqlite"), Timestamp::now())?;
         let store: Arc<dyn Store> = Arc::new(store);
@@ -121,6 +122,12 @@ fn log<E: std::fmt::Display>(part: &str, ended: Result<Result<(), E>, String>) {
         Err(error) => error,
     };
     tracing::error!(part, error, "ended with an error");
+}
+
+/// Makes the folder where there is none, for its owner only: what is in it are people's payments.
+fn folder(path: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|cause| Error::invalid(format!("{}: cannot be used", path.display())).with_source(cause))
 }
 
 async fn first_keys(store: &dyn Store) -> Result<Vec<ApiKey>> {

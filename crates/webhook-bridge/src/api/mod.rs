@@ -11,7 +11,9 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
+use self::problem::Problem;
 use crate::dispatcher::Sender;
+use crate::error::{Error, ErrorKind};
 use crate::store::Store;
 use crate::vault::Vault;
 
@@ -36,6 +38,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/endpoints", post(endpoint::create).get(endpoint::list))
         .route("/v1/endpoints/{id}", get(endpoint::retrieve))
         .route("/health/live", get(|| async { "ok" }))
+        .fallback(|| async { Problem::from(Error::new(ErrorKind::NotFound, "there is no such route")) })
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(api)
 }

@@ -179,6 +179,7 @@ async fn modes_and_keys_are_walls() {
     let nobody = Caller::new(bridge.address(), "whb_test_0".into());
     assert_eq!(nobody.get("/v1/endpoints").await.0, StatusCode::UNAUTHORIZED);
     assert!(caller.get(&path).await.1.get("secret").is_none(), "shown once");
+    assert_eq!(caller.get("/v1/nothing").await.1["type"], "urn:webhook-bridge:not-found");
     bridge.stop().await;
 }
 
