@@ -28,7 +28,7 @@ REDIS = (
 )
 
 BRIDGE = (
-    *("model", "error", "store", "signing", "vault", "retry", "intake", "dispatcher", "api", "transports"),
+    *("model", "error", "store", "signing", "vault", "retry", "intake", "dispatcher", "retention", "api", "transports"),
     *("config", "bridge"),
 )
 

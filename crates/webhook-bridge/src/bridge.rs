@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ApiKey, Mode};
 use crate::store::{FirstKeys, SqliteStore, Store};
 use crate::vault::Vault;
-use crate::{intake, transports};
+use crate::{intake, retention, transports};
 
 /// A bridge that runs: it subscribes to the bus, delivers what is owed and answers its API.
 #[derive(Debug)]
@@ -30,10 +30,11 @@ pub struct Bridge {
     bus: EventBus,
     store: Arc<dyn Store>,
     drain: Duration,
-    /// Ends the API; then, when nothing comes in any more, the dispatcher.
+    /// Ends the API; then, when nothing comes in any more, the dispatcher and the retention.
     stop: (CancellationToken, CancellationToken),
     api: JoinHandle<std::io::Result<()>>,
     dispatcher: JoinHandle<Result<()>>,
+    retention: JoinHandle<()>,
 }
 
 /// Runs a bridge until `shutdown` is done, and says on standard output where it listens. The first time it also prints
@@ -78,11 +79,14 @@ impl Bridge {
         intake::subscribe(&bus, Arc::clone(&store)).await?;
 
         let stop = (CancellationToken::new(), CancellationToken::new());
-        let dispatcher = Dispatcher::new(Arc::clone(&store), sender.clone()).run(stop.1.clone());
+        let dispatcher =
+            Dispatcher::new(Arc::clone(&store), sender.clone()).bus(bus.clone()).run(stop.1.clone());
         let routes = router(Api { store: Arc::clone(&store), sender, vault });
         let served = axum::serve(listener, routes).with_graceful_shutdown(stop.0.clone().cancelled_owned());
         let (dispatcher, api) = (tokio::spawn(dispatcher), tokio::spawn(served.into_future()));
-        Ok(Self { address, keys, bus, store, drain: config.drain, stop, api, dispatcher })
+        let retention = retention::keep(Arc::clone(&store), config.retention, stop.1.clone());
+        let retention = tokio::spawn(retention);
+        Ok(Self { address, keys, bus, store, drain: config.drain, stop, api, dispatcher, retention })
     }
 
     /// Where the API listens.
@@ -110,6 +114,7 @@ impl Bridge {
         }
         self.stop.1.cancel();
         log("the dispatcher", self.dispatcher.await.map_err(|error| error.to_string()));
+        log("the retention", self.retention.await.map(Ok::<(), Error>).map_err(|error| error.to_string()));
         self.store.close().await;
     }
 }

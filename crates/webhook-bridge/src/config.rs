@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::dispatcher::egress::Allowed;
 use crate::error::{Error, Result};
+use crate::model::Retention;
 
 /// The settings of a bridge; the defaults start one with nothing else installed.
 #[derive(Debug, Clone)]
@@ -21,6 +22,9 @@ pub struct Config {
     /// Networks and ports that may be called although they are not public, such as `127.0.0.1/32:3000`. Default none;
     /// `WEBHOOK_BRIDGE_ALLOW_TARGETS`, separated by commas.
     pub allow_targets: Vec<Allowed>,
+    /// How long what was stored is kept. Default: bodies of events and attempts for 30 days, events and deliveries for 90;
+    /// `WEBHOOK_BRIDGE_RETENTION_DAYS`, those three numbers separated by commas.
+    pub retention: Retention,
     /// How long a stop waits for what comes from the bus. Default 10 s.
     pub drain: Duration,
 }
@@ -32,6 +36,7 @@ impl Default for Config {
             data: PathBuf::from("webhook-bridge-data"),
             bus: "local:".to_owned(),
             allow_targets: Vec::new(),
+            retention: Retention::default(),
             drain: Duration::from_secs(10),
         }
     }
@@ -72,6 +77,9 @@ impl Config {
             let targets = text.split(',').map(str::trim).filter(|text| !text.is_empty());
             config.allow_targets = targets.map(str::parse).collect::<Result<_>>()?;
         }
+        if let Some(text) = variable("WEBHOOK_BRIDGE_RETENTION_DAYS") {
+            config.retention = retention(&text)?;
+        }
         Ok(config)
     }
 
@@ -97,5 +105,19 @@ impl Config {
     #[must_use]
     pub fn allow_targets(self, targets: Vec<Allowed>) -> Self {
         Self { allow_targets: targets, ..self }
+    }
+
+    /// Sets how long what was stored is kept.
+    #[must_use]
+    pub fn retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
+    }
+}
+
+fn retention(text: &str) -> Result<Retention> {
+    let days = text.split(',').map(|days| days.trim().parse()).collect::<Result<Vec<u32>, _>>();
+    match days.as_deref() {
+        Ok(&[bodies, attempts, deliveries]) => Retention::days(bodies, attempts, deliveries),
+        _ => Err(Error::invalid("WEBHOOK_BRIDGE_RETENTION_DAYS: must be three numbers such as 30,30,90")),
     }
 }

@@ -29,10 +29,11 @@
 //! |---|---|
 //! | `bridge` · [`config`] · [`transports`] | what is started and stopped, in which order · every setting · which buses |
 //! | [`intake`] · [`api`] | from the bus, acked after the commit · every route, and a file per noun |
-//! | [`store`] | what a store must do; `sqlite/` has the only SQL: `schema/` the tables, `writer` the thread that commits together |
+//! | [`store`] | what a store must do, and `conformance`, which checks it; `sqlite/` has the only SQL: `schema/` the tables, `writer` the thread that commits together, `line` order by key |
 //! | [`dispatcher`] | `agenda` whose turn it is · `claim` · `attempt` one request · `connector` · [`egress`](dispatcher::egress) which addresses may be called |
+//! | [`retention`] | what is forgotten when |
 //! | [`retry`] · [`signing`] · [`vault`] | when it is tried again · the bytes that are signed, a file and a row per format · secrets at rest |
-//! | [`model`] | endpoints, deliveries, attempts, outcomes, secrets |
+//! | [`model`] | endpoints, deliveries, attempts, outcomes, secrets; `health`, the breaker and when an endpoint is disabled; `notice`, the events that tell so |
 //!
 //! # What must stay true
 //!
@@ -42,7 +43,9 @@
 //! - Test and live are walls: every query names its mode, or follows from one that did.
 //! - An address is judged when it is dialled, at every attempt, by the function that judges a new endpoint's.
 //! - What came in goes out byte for byte, signed when it is sent. Nothing parses a body to match it or to fan it out.
-//! - An endpoint that is saturated, held or idle is not asked about, so what it is owed costs the others nothing.
+//! - An endpoint that is saturated, held or idle is not asked about, so what it is owed costs the others nothing; requests
+//!   that take long have slots of their own.
+//! - Where an endpoint wants order, a delivery is due only when no earlier one of its key is left; it waits for nothing else.
 //!
 //! Only [`store`] speaks SQL, only [`config`] reads the environment, only [`transports`] names transports;
 //! [`signing`] and [`retry`] do no I/O and read no clock.
@@ -54,6 +57,7 @@ pub mod dispatcher;
 mod error;
 pub mod intake;
 pub mod model;
+pub mod retention;
 pub mod retry;
 pub mod signing;
 pub mod store;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use eventbus::Timestamp;
 
-use crate::model::{Ending, Next, Outcome, Schedule, Trouble};
+use crate::model::{Ending, Next, Outcome, Schedule, Trouble, Wish};
 
 /// A finished attempt, as far as the decision needs it.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +13,8 @@ pub struct Case<'a> {
     pub schedule: &'a Schedule,
     /// The number of the attempt, from 1.
     pub attempt: u32,
+    /// How many attempts before it failed by a fault of the bridge.
+    pub faults: u32,
     /// What became of it.
     pub outcome: &'a Outcome,
     /// When the delivery was stored.
@@ -28,13 +30,29 @@ const BLOCKED: Duration = Duration::from_secs(600);
 /// The least and the most jitter; between them it is a fifth of the wait.
 const JITTER: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(1800));
 
+/// How long it waits after each fault of the bridge; after one more it is parked.
+const FAULTS: [Duration; 4] =
+    [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(120), Duration::from_secs(600)];
+
 /// Decides what follows: the schedule's wait and some jitter, never earlier than the endpoint asked, until the schedule
-/// is used up or the delivery is too old.
+/// is used up or the delivery is too old. Faults of the bridge use up nothing of the schedule.
 pub fn decide(case: &Case<'_>) -> Next {
     if case.outcome.is_success() {
         return Next::Succeeded;
     }
-    let Some(wait) = case.schedule.wait(case.attempt) else { return Next::Failed(Ending::Exhausted) };
+    if case.outcome.wish() == Some(Wish::Abort) {
+        return Next::Failed(Ending::Refused);
+    }
+    let wait = match case.outcome {
+        Outcome::Failed(Trouble::Internal) => match FAULTS.get(case.faults as usize) {
+            Some(wait) => *wait,
+            None => return Next::Parked,
+        },
+        _ => match case.schedule.wait(case.attempt.saturating_sub(case.faults)) {
+            Some(wait) => wait,
+            None => return Next::Failed(Ending::Exhausted),
+        },
+    };
     let least = match case.outcome {
         Outcome::Failed(Trouble::Blocked) => BLOCKED,
         outcome => outcome.hold().unwrap_or_default(),
@@ -65,7 +83,7 @@ mod tests {
 
     fn after(attempt: u32, outcome: &Outcome, random: f64) -> Next {
         let schedule = Schedule::default();
-        decide(&Case { schedule: &schedule, attempt, outcome, created_at: NOW, now: NOW, random })
+        decide(&Case { schedule: &schedule, attempt, faults: 0, outcome, created_at: NOW, now: NOW, random })
     }
 
     fn in_seconds(seconds: u64) -> Next {
@@ -73,7 +91,7 @@ mod tests {
     }
 
     fn status(status: u16, retry_after: Option<u64>) -> Outcome {
-        Outcome::Answered { status, retry_after: retry_after.map(Duration::from_secs) }
+        Outcome::Answered { status, retry_after: retry_after.map(Duration::from_secs), wish: None }
     }
 
     #[test]
@@ -128,8 +146,30 @@ mod tests {
     fn a_delivery_that_would_be_too_old_is_given_up() {
         let (schedule, outcome) = (Schedule::default(), status(500, None));
         let created_at = Timestamp::from_millis(NOW.as_millis() - 8 * 24 * 3_600_000);
-        let case =
-            Case { schedule: &schedule, attempt: 1, outcome: &outcome, created_at, now: NOW, random: 0.0 };
+        let (schedule, outcome) = (&schedule, &outcome);
+        let case = Case { schedule, attempt: 1, faults: 0, outcome, created_at, now: NOW, random: 0.0 };
         assert_eq!(decide(&case), Next::Failed(Ending::Expired));
+    }
+
+    #[test]
+    fn a_delivery_that_the_endpoint_asks_not_to_be_sent_again_ends() {
+        let asked = |status| Outcome::Answered { status, retry_after: None, wish: Some(Wish::Abort) };
+        assert_eq!(after(1, &asked(500), 0.0), Next::Failed(Ending::Refused));
+        assert_eq!(after(1, &asked(200), 0.0), Next::Succeeded);
+    }
+
+    #[test]
+    fn faults_of_the_bridge_park_a_delivery_after_five_and_use_up_no_attempt() {
+        let (schedule, fault) = (Schedule::from_seconds(&[60]).unwrap(), Outcome::Failed(Trouble::Internal));
+        let after = |attempt, faults, outcome: &Outcome| {
+            let schedule = &schedule;
+            decide(&Case { schedule, attempt, faults, outcome, created_at: NOW, now: NOW, random: 0.0 })
+        };
+        for (faults, seconds) in [(0, 5), (1, 30), (2, 120), (3, 600)] {
+            assert_eq!(after(faults + 1, faults, &fault), in_seconds(seconds));
+        }
+        assert_eq!(after(5, 4, &fault), Next::Parked);
+        assert_eq!(after(5, 4, &status(500, None)), in_seconds(60));
+        assert_eq!(after(6, 4, &status(500, None)), Next::Failed(Ending::Exhausted));
     }
 }

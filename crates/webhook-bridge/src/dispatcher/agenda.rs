@@ -2,8 +2,13 @@
 //!
 //! Endpoints with something due and room for it stand in a ring and are served in turn. One that is saturated, held or
 //! has nothing due stands nowhere, so it costs the others nothing, whatever it is owed.
+//!
+//! Requests that take long do not take the slots of those that do not: there are slots for either, and a request that
+//! has been under way for [`PATIENCE`] moves from the ones to the others. So however many endpoints hang, and whatever
+//! they are owed, the quick slots are free again within that time.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
 
 use eventbus::Timestamp;
 
@@ -11,17 +16,52 @@ use crate::model::{Claimed, EndpointKey, NewEndpoint, Wanted};
 
 /// The most that one endpoint is given in its turn, so that a long backlog does not fill a round.
 const TURN: u32 = 32;
+/// How long a request may be under way as a quick one.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How many requests may be under way, whoever's they are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slots {
+    /// Those of endpoints that answered their last one soon, as far as is known.
+    pub(super) quick: u32,
+    /// Those of the others; what was begun as quick and is not may exceed it.
+    pub(super) slow: u32,
+    /// All together.
+    pub(super) all: u32,
+}
+
+/// A request under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct RequestKey(u64);
 
 /// Who is owed something, and who has room for it.
 #[derive(Debug)]
 pub(super) struct Agenda {
     lanes: HashMap<EndpointKey, Lane>,
-    /// Something due and room, in turn.
-    ready: VecDeque<EndpointKey>,
+    /// Something due and room, in turn: the endpoints of each pace.
+    ready: [VecDeque<EndpointKey>; 2],
     /// Something due later and room.
     waiting: BTreeSet<(Timestamp, EndpointKey)>,
-    /// How many more requests may be under way, whoever's they are.
-    room: u32,
+    slots: Slots,
+    /// How many requests of each pace are under way.
+    used: [u32; 2],
+    requests: HashMap<RequestKey, Request>,
+    /// The quick ones, the oldest first, with those that ended meanwhile.
+    young: VecDeque<(Timestamp, RequestKey)>,
+    numbers: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Quick = 0,
+    Slow = 1,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Request {
+    endpoint: EndpointKey,
+    began: Timestamp,
+    pace: Pace,
 }
 
 #[derive(Debug)]
@@ -30,21 +70,32 @@ struct Lane {
     in_flight: u32,
     most: u32,
     stands: Stands,
+    /// As which its next requests begin: as its last one was, or one that is under way.
+    pace: Pace,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stands {
     Nowhere,
-    Ready,
+    Ready(Pace),
     Waiting(Timestamp),
     /// Being asked about; it is placed when the answer is there.
     Asked,
 }
 
 impl Agenda {
-    /// An empty agenda, for at most this many requests at once.
-    pub(super) fn new(room: u32) -> Self {
-        Self { lanes: HashMap::new(), ready: VecDeque::new(), waiting: BTreeSet::new(), room }
+    /// An empty agenda.
+    pub(super) fn new(slots: Slots) -> Self {
+        Self {
+            lanes: HashMap::new(),
+            ready: Default::default(),
+            waiting: BTreeSet::new(),
+            slots,
+            used: [0; 2],
+            requests: HashMap::new(),
+            young: VecDeque::new(),
+            numbers: 0,
+        }
     }
 
     /// Notes that an endpoint has something due at this time, or earlier.
@@ -54,6 +105,7 @@ impl Agenda {
             in_flight: 0,
             most: NewEndpoint::IN_FLIGHT,
             stands: Stands::Nowhere,
+            pace: Pace::Quick,
         });
         lane.due = Some(lane.due.map_or(at, |due| due.min(at)));
         self.place(endpoint, now);
@@ -61,34 +113,60 @@ impl Agenda {
 
     /// Whom to ask the store about, and for how many: the next ones in turn, as long as there is room.
     pub(super) fn wanted(&mut self, now: Timestamp) -> Vec<Wanted> {
+        self.age(now);
         while let Some((_, endpoint)) = self.waiting.first().copied().filter(|(due, _)| *due <= now) {
             self.place(endpoint, now);
         }
-        let (mut wanted, mut room) = (Vec::new(), self.room);
-        while room > 0 {
-            let Some(endpoint) = self.ready.pop_front() else { break };
-            let Some(lane) = self.lanes.get_mut(&endpoint) else { continue };
-            lane.stands = Stands::Asked;
-            // What is hinted from here on is not in the answer, or is again in the next one.
-            lane.due = None;
-            let most = lane.most.saturating_sub(lane.in_flight).min(TURN).min(room);
-            room -= most;
-            wanted.push(Wanted { endpoint, most });
+        let (mut wanted, mut taken) = (Vec::new(), 0);
+        for pace in [Pace::Quick, Pace::Slow] {
+            let mut room = self.room(pace).min(self.left().saturating_sub(taken));
+            let share = share(room, self.ready[pace as usize].len());
+            while room > 0 {
+                let Some(one) = self.ask(pace, room.min(share)) else { break };
+                room -= one.most;
+                taken += one.most;
+                wanted.push(one);
+            }
         }
         wanted
     }
 
-    /// Takes an answer: what was claimed is under way, what is due next is noted.
-    pub(super) fn claimed(&mut self, claimed: &Claimed, now: Timestamp) {
-        let Some(lane) = self.lanes.get_mut(&claimed.endpoint) else { return };
+    /// Takes the next one of a pace out of its ring.
+    fn ask(&mut self, pace: Pace, room: u32) -> Option<Wanted> {
+        let endpoint = self.ready[pace as usize].pop_front()?;
+        let lane = self.lanes.get_mut(&endpoint)?;
+        lane.stands = Stands::Asked;
+        // What is hinted from here on is not in the answer, or is again in the next one.
+        lane.due = None;
+        let most = lane.most.saturating_sub(lane.in_flight).min(TURN).min(room);
+        Some(Wanted { endpoint, most, in_flight: lane.in_flight })
+    }
+
+    /// Takes an answer: what was claimed is under way, what is due next is noted. Gives a key to each request.
+    pub(super) fn claimed(&mut self, claimed: &Claimed, now: Timestamp) -> Vec<RequestKey> {
+        let endpoint = claimed.endpoint;
+        let Some(lane) = self.lanes.get_mut(&endpoint) else { return Vec::new() };
         let count = u32::try_from(claimed.deliveries.len()).unwrap_or(u32::MAX);
         lane.in_flight += count;
         lane.most = claimed.max_in_flight.max(1);
         lane.stands = Stands::Nowhere;
         lane.due = [lane.due, claimed.next_due].into_iter().flatten().min();
-        self.room = self.room.saturating_sub(count);
-        self.place(claimed.endpoint, now);
-        self.forget(claimed.endpoint);
+        let pace = lane.pace;
+        let keys = (0..count).map(|_| self.begin(Request { endpoint, began: now, pace })).collect();
+        self.place(endpoint, now);
+        self.forget(endpoint);
+        keys
+    }
+
+    fn begin(&mut self, request: Request) -> RequestKey {
+        self.numbers += 1;
+        let key = RequestKey(self.numbers);
+        self.used[request.pace as usize] += 1;
+        self.requests.insert(key, request);
+        if request.pace == Pace::Quick {
+            self.young.push_back((request.began, key));
+        }
+        key
     }
 
     /// The store did not answer: whoever was asked about is due again then.
@@ -103,48 +181,85 @@ impl Agenda {
     }
 
     /// A request ended.
-    pub(super) fn finished(&mut self, endpoint: EndpointKey, now: Timestamp) {
-        self.room += 1;
-        let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
+    pub(super) fn finished(&mut self, key: RequestKey, now: Timestamp) {
+        let Some(request) = self.requests.remove(&key) else { return };
+        self.used[request.pace as usize] -= 1;
+        while self.young.front().is_some_and(|(_, key)| !self.requests.contains_key(key)) {
+            self.young.pop_front();
+        }
+        let Some(lane) = self.lanes.get_mut(&request.endpoint) else { return };
         lane.in_flight = lane.in_flight.saturating_sub(1);
-        self.place(endpoint, now);
-        self.forget(endpoint);
+        lane.pace = if now.since(request.began) < PATIENCE { Pace::Quick } else { Pace::Slow };
+        self.place(request.endpoint, now);
+        self.forget(request.endpoint);
     }
 
     /// When there is something to do next without a hint; `None` when nothing waits, or there is no room.
     pub(super) fn next(&self, now: Timestamp) -> Option<Timestamp> {
-        if self.room == 0 {
-            return None;
-        }
-        if !self.ready.is_empty() {
+        let open = |pace| self.room(pace).min(self.left()) > 0;
+        let stand = |pace| !self.ready[pace as usize].is_empty();
+        if [Pace::Quick, Pace::Slow].into_iter().any(|pace| open(pace) && stand(pace)) {
             return Some(now);
         }
-        self.waiting.first().map(|(due, _)| *due)
+        let due = self.waiting.first().map(|(due, _)| *due).filter(|_| self.left() > 0);
+        // Room comes by a request that ends, which is told, or by one that turns out to be slow.
+        let aged = self.young.front().map(|(began, _)| began.plus(PATIENCE));
+        let aged = aged.filter(|_| stand(Pace::Quick) && !open(Pace::Quick));
+        [due, aged].into_iter().flatten().min()
+    }
+
+    /// How many more requests of a pace may begin.
+    fn room(&self, pace: Pace) -> u32 {
+        let most = match pace {
+            Pace::Quick => self.slots.quick,
+            Pace::Slow => self.slots.slow,
+        };
+        most.saturating_sub(self.used[pace as usize])
+    }
+
+    /// How many more may begin at all.
+    fn left(&self) -> u32 {
+        self.slots.all.saturating_sub(self.used.iter().sum())
+    }
+
+    /// Moves requests that have been under way for too long to the slow ones, and their endpoints with them.
+    fn age(&mut self, now: Timestamp) {
+        while let Some((_, key)) =
+            self.young.front().copied().filter(|(began, _)| now.since(*began) >= PATIENCE)
+        {
+            self.young.pop_front();
+            let Some(request) = self.requests.get_mut(&key) else { continue };
+            request.pace = Pace::Slow;
+            self.used[Pace::Quick as usize] -= 1;
+            self.used[Pace::Slow as usize] += 1;
+            let endpoint = request.endpoint;
+            if let Some(lane) = self.lanes.get_mut(&endpoint) {
+                lane.pace = Pace::Slow;
+            }
+            self.place(endpoint, now);
+        }
     }
 
     /// Puts an endpoint where it belongs.
     fn place(&mut self, endpoint: EndpointKey, now: Timestamp) {
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return };
         let belongs = match lane.due {
-            Some(due) if lane.in_flight < lane.most => {
-                if due <= now {
-                    Stands::Ready
-                } else {
-                    Stands::Waiting(due)
-                }
-            }
+            Some(due) if lane.in_flight < lane.most && due <= now => Stands::Ready(lane.pace),
+            Some(due) if lane.in_flight < lane.most => Stands::Waiting(due),
             _ => Stands::Nowhere,
         };
-        match (lane.stands, belongs) {
-            // One that is being asked about is placed by its answer; one in the ring keeps its turn.
-            (Stands::Asked, _) | (Stands::Ready, Stands::Ready) => return,
-            (Stands::Waiting(due), _) => _ = self.waiting.remove(&(due, endpoint)),
-            (Stands::Ready, _) => self.ready.retain(|other| *other != endpoint),
-            (Stands::Nowhere, _) => {}
+        // One that is being asked about is placed by its answer; one in the ring keeps its turn.
+        if lane.stands == Stands::Asked || lane.stands == belongs {
+            return;
+        }
+        match lane.stands {
+            Stands::Waiting(due) => _ = self.waiting.remove(&(due, endpoint)),
+            Stands::Ready(pace) => self.ready[pace as usize].retain(|other| *other != endpoint),
+            Stands::Nowhere | Stands::Asked => {}
         }
         lane.stands = belongs;
         match belongs {
-            Stands::Ready => self.ready.push_back(endpoint),
+            Stands::Ready(pace) => self.ready[pace as usize].push_back(endpoint),
             Stands::Waiting(due) => _ = self.waiting.insert((due, endpoint)),
             Stands::Nowhere | Stands::Asked => {}
         }
@@ -157,6 +272,11 @@ impl Agenda {
             self.lanes.remove(&endpoint);
         }
     }
+}
+
+/// What each may take at once where many stand in a ring, so that all of them are known before some have taken it all.
+fn share(room: u32, standing: usize) -> u32 {
+    (room / u32::try_from(standing).unwrap_or(u32::MAX).max(1)).max(1)
 }
 
 #[cfg(test)]

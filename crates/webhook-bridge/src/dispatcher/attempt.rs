@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use super::connector::{ConnectError, Connector};
 use super::egress::Allowed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Answer, Attempt, EndpointUrl, Leased, Outcome, Trouble};
+use crate::model::{Answer, Attempt, EndpointUrl, Leased, Outcome, Trouble, Wish};
 use crate::retry::{self, Case};
 use crate::signing::{Delivery, Format, webhook_id};
 use crate::vault::Vault;
@@ -28,6 +28,8 @@ const KEPT: usize = 16 * 1024;
 /// The largest head of an answer, and the most headers in it.
 const HEAD: usize = 64 * 1024;
 const HEADERS: usize = 128;
+/// By which header an answer asks for more than its status says.
+const WISH: &str = "webhook-delivery";
 /// How long a connection that is not used is kept.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -91,12 +93,12 @@ impl Sender {
         let next = retry::decide(&Case {
             schedule: &leased.target.schedule,
             attempt: leased.attempt,
+            faults: leased.faults,
             outcome: &outcome,
             created_at: leased.created_at,
             now,
             random: rand::random(),
         });
-        let hold = outcome.hold().map(|wait| now.plus(wait));
         Attempt {
             delivery: leased.key,
             lease: leased.lease,
@@ -106,7 +108,6 @@ impl Sender {
             outcome,
             answer,
             next,
-            hold,
         }
     }
 
@@ -163,8 +164,10 @@ fn failed(trouble: Trouble, note: String) -> Exchange {
 /// The answer's head decides; its body is kept up to a limit and until the deadline.
 async fn read(response: Response<Incoming>, deadline: Instant) -> Exchange {
     let status = response.status().as_u16();
-    let hint = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    let retry_after = hint.and_then(|value| retry::retry_after(value, Timestamp::now()));
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let retry_after =
+        header(RETRY_AFTER.as_str()).and_then(|value| retry::retry_after(value, Timestamp::now()));
+    let wish = header(WISH).and_then(Wish::parse);
     let mut body = response.into_body();
     let mut kept = BytesMut::new();
     let note = loop {
@@ -179,7 +182,7 @@ async fn read(response: Response<Incoming>, deadline: Instant) -> Exchange {
             break Some("the body was longer than what is kept".to_owned());
         }
     };
-    (Outcome::Answered { status, retry_after }, Answer { body: kept.freeze(), note })
+    (Outcome::Answered { status, retry_after, wish }, Answer { body: kept.freeze(), note })
 }
 
 /// Why there was no answer: the connector's own word, else what hyper says of the connection.

@@ -3,20 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventbus::Timestamp;
+use eventbus::{EventBus, Timestamp};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::agenda::Agenda;
+use super::agenda::{Agenda, RequestKey, Slots};
 use super::attempt::Sender;
 use crate::error::{ErrorKind, Result};
-use crate::model::{Claimed, EndpointKey, Finished, Leased};
+use crate::model::{Attempt, Claimed, Finished, Leased, Next, Notice};
 use crate::store::Store;
 
-/// The most requests at once, whoever's they are.
-const REQUESTS: u32 = 512;
+/// The most requests at once, whoever's they are: as many quick ones as slow ones, and as many again that began as quick
+/// ones and are not.
+const SLOTS: Slots = Slots { quick: 256, slow: 256, all: 1024 };
 /// How long to wait when the store cannot be asked, and how often to look for leases that ran out.
 const PAUSE: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(15);
@@ -26,17 +27,26 @@ const SWEEP: Duration = Duration::from_secs(15);
 pub struct Dispatcher {
     store: Arc<dyn Store>,
     sender: Sender,
+    /// Where events about endpoints are published, beside being stored.
+    bus: Option<EventBus>,
     agenda: Agenda,
     running: JoinSet<()>,
     /// Told by each attempt when it ends, however it ends.
-    ended: (mpsc::UnboundedSender<EndpointKey>, mpsc::UnboundedReceiver<EndpointKey>),
+    ended: (mpsc::UnboundedSender<RequestKey>, mpsc::UnboundedReceiver<RequestKey>),
 }
 
 impl Dispatcher {
     /// A dispatcher over this store.
     pub fn new(store: Arc<dyn Store>, sender: Sender) -> Self {
-        let agenda = Agenda::new(REQUESTS);
-        Self { store, sender, agenda, running: JoinSet::new(), ended: mpsc::unbounded_channel() }
+        let agenda = Agenda::new(SLOTS);
+        Self { store, sender, bus: None, agenda, running: JoinSet::new(), ended: mpsc::unbounded_channel() }
+    }
+
+    /// Publishes events about endpoints on this bus too. Those that were stored and not published, because the bridge
+    /// or the bus ended in between, reach the endpoints that want them all the same.
+    #[must_use]
+    pub fn bus(self, bus: EventBus) -> Self {
+        Self { bus: Some(bus), ..self }
     }
 
     /// Sends what is due until it is stopped; then waits for the requests under way, which have their deadlines.
@@ -68,12 +78,12 @@ impl Dispatcher {
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.store.hints().wait() => {}
-            Some(endpoint) = self.ended.1.recv() => self.agenda.finished(endpoint, now),
+            Some(request) = self.ended.1.recv() => self.agenda.finished(request, Timestamp::now()),
             () = sleep_until(due.map_or(sweep, |due| due.min(sweep))) => {}
         }
         let now = Timestamp::now();
-        while let Ok(endpoint) = self.ended.1.try_recv() {
-            self.agenda.finished(endpoint, now);
+        while let Ok(request) = self.ended.1.try_recv() {
+            self.agenda.finished(request, now);
         }
         while self.running.try_join_next().is_some() {}
         for (endpoint, at) in self.store.hints().take() {
@@ -98,10 +108,16 @@ impl Dispatcher {
     }
 
     fn start(&mut self, claimed: Claimed, now: Timestamp) {
-        self.agenda.claimed(&claimed, now);
-        for leased in claimed.deliveries {
-            let ended = Ended { endpoint: leased.key.endpoint, tell: self.ended.0.clone() };
-            self.running.spawn(deliver(Arc::clone(&self.store), self.sender.clone(), leased, ended));
+        let requests = self.agenda.claimed(&claimed, now);
+        for (leased, request) in claimed.deliveries.into_iter().zip(requests) {
+            let ended = Ended { request, tell: self.ended.0.clone() };
+            let (store, sender, bus) = (Arc::clone(&self.store), self.sender.clone(), self.bus.clone());
+            self.running.spawn(async move {
+                let _ended = ended;
+                if let Some(notice) = deliver(&*store, &sender, &leased).await {
+                    tell(bus, &notice).await;
+                }
+            });
         }
     }
 
@@ -114,28 +130,56 @@ impl Dispatcher {
     }
 }
 
-/// Gives an endpoint's place back when an attempt ends, also by a panic.
+/// Gives a request's slot back when it ends, also by a panic.
 struct Ended {
-    endpoint: EndpointKey,
-    tell: mpsc::UnboundedSender<EndpointKey>,
+    request: RequestKey,
+    tell: mpsc::UnboundedSender<RequestKey>,
 }
 
 impl Drop for Ended {
     fn drop(&mut self) {
         // Nobody listens any more when the dispatcher has stopped.
-        let _ = self.tell.send(self.endpoint);
+        let _ = self.tell.send(self.request);
     }
 }
 
-async fn deliver(store: Arc<dyn Store>, sender: Sender, leased: Leased, _ended: Ended) {
-    let attempt = sender.attempt(&leased).await;
+async fn deliver(store: &dyn Store, sender: &Sender, leased: &Leased) -> Option<Notice> {
+    let attempt = sender.attempt(leased).await;
     let (endpoint, sequence, number) = (leased.key.endpoint.0, leased.key.sequence, leased.attempt);
     tracing::debug!(endpoint, sequence, number, outcome = ?attempt.outcome, "attempted");
+    accuse(&attempt);
     match store.finish(attempt).await {
-        Ok(Finished::Stored) => {}
-        Ok(Finished::Lost) => tracing::warn!(endpoint, sequence, number, "the lease had run out"),
+        Ok(Finished::Stored) => None,
+        Ok(Finished::Told(notice)) => Some(*notice),
+        Ok(Finished::Lost) => {
+            tracing::warn!(endpoint, sequence, number, "the lease had run out");
+            None
+        }
         // Its lease runs out, and it is sent again.
-        Err(error) if error.kind() == ErrorKind::Closed => {}
-        Err(error) => tracing::error!(endpoint, sequence, number, %error, "an attempt could not be stored"),
+        Err(error) if error.kind() == ErrorKind::Closed => None,
+        Err(error) => {
+            tracing::error!(endpoint, sequence, number, %error, "an attempt could not be stored");
+            None
+        }
+    }
+}
+
+/// A fault of the bridge is for whoever runs it; the last one all the more.
+fn accuse(attempt: &Attempt) {
+    if !attempt.outcome.is_fault() {
+        return;
+    }
+    let (endpoint, sequence) = (attempt.delivery.endpoint.0, attempt.delivery.sequence);
+    let parked = attempt.next == Next::Parked;
+    let fault = attempt.answer.note.as_deref().unwrap_or_default();
+    tracing::error!(endpoint, sequence, fault, parked, "a delivery cannot be made by a fault of the bridge");
+}
+
+async fn tell(bus: Option<EventBus>, notice: &Notice) {
+    let (endpoint, concern) = (&notice.endpoint, notice.concern);
+    tracing::warn!(?endpoint, ?concern, "an endpoint fails");
+    let (Some(bus), Ok(event)) = (bus, notice.event()) else { return };
+    if let Err(error) = bus.publish(event).await {
+        tracing::warn!(%error, ?endpoint, "the bus was not told");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use eventbus::Timestamp;
 
 use super::delivery::{DeliveryKey, Ending, Lease};
+use super::notice::Notice;
 use super::outcome::{Answer, Outcome};
 
 /// What becomes of a delivery after an attempt.
@@ -16,6 +17,8 @@ pub enum Next {
     Retry(Timestamp),
     /// Given up.
     Failed(Ending),
+    /// Kept for whoever mends the bridge.
+    Parked,
 }
 
 /// One request that was made, with the decision about what follows: stored in one transaction.
@@ -37,15 +40,22 @@ pub struct Attempt {
     pub answer: Answer,
     /// What follows.
     pub next: Next,
-    /// Until when the whole endpoint is left alone, because it asked for it.
-    pub hold: Option<Timestamp>,
+}
+
+impl Attempt {
+    /// When it ended.
+    pub fn ended_at(&self) -> Timestamp {
+        self.started_at.plus(self.duration)
+    }
 }
 
 /// Whether the store took an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finished {
     /// Attempt and next state are stored.
     Stored,
+    /// So they are, and an event that tells the endpoint's owner how it is doing.
+    Told(Box<Notice>),
     /// The lease had run out, and somebody else has the delivery: nothing is stored.
     Lost,
 }

@@ -28,12 +28,14 @@ pub struct DeliveryKey {
 pub struct Lease(pub i64);
 
 /// How a delivery ended that did not succeed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ending {
     /// Its schedule was used up.
     Exhausted,
     /// It became too old.
     Expired,
+    /// The endpoint asked not to be sent it again.
+    Refused,
 }
 
 impl Ending {
@@ -42,8 +44,28 @@ impl Ending {
         match self {
             Self::Exhausted => "exhausted",
             Self::Expired => "expired",
+            Self::Refused => "refused",
         }
     }
+}
+
+/// Where a delivery stands: one that is succeeded, failed or cancelled has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeliveryState {
+    /// It is sent when it is due.
+    Pending,
+    /// An attempt is under way.
+    Leased,
+    /// It waits for an earlier delivery of its key.
+    Waiting,
+    /// Delivered.
+    Succeeded,
+    /// Given up.
+    Failed(Ending),
+    /// Its endpoint was deleted.
+    Cancelled,
+    /// The bridge failed to send it, again and again: it waits for whoever mends that.
+    Parked,
 }
 
 /// What became of an event that was handed in.
@@ -62,6 +84,8 @@ pub struct Wanted {
     pub endpoint: EndpointKey,
     /// The most deliveries to claim.
     pub most: u32,
+    /// How many of its requests are under way.
+    pub in_flight: u32,
 }
 
 /// What was claimed for an endpoint, and what it is owed next.
@@ -73,7 +97,7 @@ pub struct Claimed {
     pub deliveries: Vec<Leased>,
     /// When its next one is due, which may be in the past; `None` when none is pending or the endpoint is disabled.
     pub next_due: Option<Timestamp>,
-    /// How many requests it takes at once.
+    /// How many requests it may have under way at present.
     pub max_in_flight: u32,
 }
 
@@ -86,6 +110,8 @@ pub struct Leased {
     pub lease: Lease,
     /// The number of this attempt, from 1.
     pub attempt: u32,
+    /// How many attempts before it failed by a fault of the bridge: the schedule does not count those.
+    pub faults: u32,
     /// When the delivery was stored.
     pub created_at: Timestamp,
     /// What is sent.

@@ -14,9 +14,31 @@ pub enum Outcome {
         status: u16,
         /// `Retry-After`, where the answer named one.
         retry_after: Option<Duration>,
+        /// What else it asked for.
+        wish: Option<Wish>,
     },
     /// No answer.
     Failed(Trouble),
+}
+
+/// What an answer asks for by a header `webhook-delivery`, as Svix has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wish {
+    /// `abort-message`: this delivery is not sent again.
+    Abort,
+    /// `disable`: nothing is sent any more.
+    Disable,
+}
+
+impl Wish {
+    /// What the header's value asks for; words that are not known ask for nothing.
+    pub fn parse(value: &str) -> Option<Self> {
+        match value.trim() {
+            "abort-message" => Some(Self::Abort),
+            "disable" => Some(Self::Disable),
+            _ => None,
+        }
+    }
 }
 
 /// Why there was no answer: stable words for logs, displays and filters.
@@ -96,11 +118,26 @@ impl Outcome {
         }
     }
 
+    /// What the endpoint asked for beside its status.
+    pub fn wish(&self) -> Option<Wish> {
+        match self {
+            Self::Answered { wish, .. } => *wish,
+            Self::Failed(_) => None,
+        }
+    }
+
+    /// Tells whether the bridge is to blame: such an attempt counts for nothing.
+    pub fn is_fault(&self) -> bool {
+        matches!(self, Self::Failed(Trouble::Internal | Trouble::Interrupted))
+    }
+
     /// How long the endpoint asked to be left alone: `Retry-After` on 429 and 503, at most a day.
     pub fn hold(&self) -> Option<Duration> {
         const LONGEST: Duration = Duration::from_secs(24 * 3600);
         match self {
-            Self::Answered { status: 429 | 503, retry_after } => retry_after.map(|wait| wait.min(LONGEST)),
+            Self::Answered { status: 429 | 503, retry_after, .. } => {
+                retry_after.map(|wait| wait.min(LONGEST))
+            }
             _ => None,
         }
     }

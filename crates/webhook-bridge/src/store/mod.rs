@@ -3,18 +3,21 @@
 //! The queue of deliveries *is* the store: nothing that matters lives in memory only, and [`Hints`] are no more than
 //! wake-ups, which may be lost at a crash without loss of a delivery.
 
+#[cfg(test)]
+mod conformance;
 mod hints;
 mod sqlite;
 
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use eventbus::transport::Order;
 use eventbus::{AnyEvent, Timestamp};
 
 use crate::error::Result;
 use crate::model::{
-    Attempt, Claimed, Endpoint, EndpointId, EndpointKey, Finished, Ingested, KeyDigest, Mode, NewEndpoint,
-    Wanted,
+    Attempt, Claimed, DeliveryKey, DeliveryState, Endpoint, EndpointId, EndpointKey, Finished, Ingested,
+    KeyDigest, Mode, NewEndpoint, Pruned, Retention, Standing, Wanted,
 };
 
 pub use hints::Hints;
@@ -45,10 +48,14 @@ pub trait Store: Debug + Send + Sync {
     /// Leases deliveries that are due: at most as many as wanted of each endpoint, the longest due first.
     ///
     /// The attempt is counted here, so that one that ends with its process is known. The lease runs out after the
-    /// endpoint's time-out and a margin. A disabled endpoint, and one that asked to be left alone, has none.
+    /// endpoint's time-out and a margin. A disabled endpoint, and one that is [left alone](crate::model::Health::rest), has none; one that
+    /// is not well has few. Where it wants order, only the first of a key that is not over is ever due. What became too
+    /// old ends here.
     async fn claim(&self, wanted: Vec<Wanted>, now: Timestamp) -> Result<Vec<Claimed>>;
 
-    /// Stores an attempt and what follows from it in one transaction, if its lease still holds.
+    /// Stores an attempt and what follows from it in one transaction, if its lease still holds: the delivery's next
+    /// state, the next one of its key, how its endpoint is doing. Where the endpoint's owner should know of that, an event
+    /// that tells so is stored with it, owed to whoever wants it.
     async fn finish(&self, attempt: Attempt) -> Result<Finished>;
 
     /// Takes back deliveries whose lease ran out: each is due again, its attempt stored as interrupted.
@@ -56,6 +63,21 @@ pub trait Store: Debug + Send + Sync {
 
     /// The enabled endpoints with pending deliveries, each with when its first one is due.
     async fn agenda(&self) -> Result<Vec<(EndpointKey, Timestamp)>>;
+
+    /// Forgets a little of what is older than it is kept, and ends what was parked for too long.
+    async fn prune(&self, keep: Retention, now: Timestamp) -> Result<Pruned>;
+
+    /// Where a delivery stands.
+    async fn state(&self, delivery: DeliveryKey) -> Result<Option<DeliveryState>>;
+
+    /// How an endpoint of this mode stands.
+    async fn standing(&self, mode: Mode, id: EndpointId) -> Result<Option<Standing>>;
+
+    /// Chooses the order of an endpoint's deliveries, for those stored from now on.
+    ///
+    /// By key, no delivery is attempted while an earlier one of its key is not over: neither delivered, given up nor
+    /// cancelled. One that is parked is not over. Events without a key have no order.
+    async fn order(&self, endpoint: EndpointKey, order: Order) -> Result<()>;
 
     /// Tells of deliveries that became due, or will, by any of these calls.
     fn hints(&self) -> &Hints;

@@ -9,16 +9,17 @@ use rusqlite::{OptionalExtension as _, Result, Row, params};
 
 use super::convert::{json, parsed};
 use super::writer::Write;
+use super::{health, line};
 use crate::model::{
-    Claimed, DeliveryKey, EndpointKey, EndpointUrl, Lease, Leased, Payload, Schedule, Sealed, Target,
-    Trouble, Wanted,
+    Claimed, DeliveryKey, DeliveryState, Ending, EndpointKey, EndpointUrl, Lease, Leased, Payload, Schedule,
+    Sealed, Target, Trouble, Wanted,
 };
 
 /// How long a lease outlives the request's deadline: the time to store what became of it.
 const MARGIN: Duration = Duration::from_secs(15);
 
 /// What is due of an endpoint, the longest due first: a range of the index of what waits, and the event of each.
-pub(super) const DUE: &str = "SELECT d.sequence, d.attempts, d.created_at, e.id, e.type, e.body
+pub(super) const DUE: &str = "SELECT d.sequence, d.attempts, d.created_at, e.id, e.type, e.body, d.faults
      FROM delivery AS d INDEXED BY delivery_due JOIN event AS e ON e.no = d.event_no
      WHERE d.endpoint_no = ?1 AND d.state = 0 AND d.due_at <= ?2 ORDER BY d.due_at, d.sequence LIMIT ?3";
 
@@ -26,73 +27,68 @@ pub(super) const DUE: &str = "SELECT d.sequence, d.attempts, d.created_at, e.id,
 pub(super) const NEXT: &str = "SELECT due_at FROM delivery INDEXED BY delivery_due
      WHERE endpoint_no = ?1 AND state = 0 ORDER BY due_at LIMIT 1";
 
-/// What ran out.
+/// Leases that ran out.
 pub(super) const LOST: &str = "SELECT endpoint_no, sequence, attempts FROM delivery INDEXED BY delivery_lease
      WHERE state = 1 AND lease_until <= ?1";
 
-/// Leases deliveries of one endpoint.
+/// Leases deliveries of one endpoint, as many as it may have under way.
 pub(super) fn claim(write: &mut Write<'_>, wanted: Wanted, now: Timestamp) -> Result<Claimed> {
-    let Some(state) = endpoint(write, wanted.endpoint)? else {
-        return Ok(Claimed {
-            endpoint: wanted.endpoint,
-            deliveries: vec![],
-            next_due: None,
-            max_in_flight: 1,
-        });
+    let endpoint = wanted.endpoint;
+    let Some((target, most)) = enabled(write, endpoint)? else {
+        return Ok(Claimed { endpoint, deliveries: vec![], next_due: None, max_in_flight: 1 });
     };
-    let max_in_flight = state.max_in_flight;
-    let held = state.hold_until.filter(|&until| until > now);
-    let deliveries = match held {
-        None => lease(write, wanted, now, state.target)?,
-        Some(_) => Vec::new(),
+    let health = health::read(write.connection, endpoint)?;
+    let (rest, max_in_flight) = (health.rest(now), health.room(most));
+    let most = wanted.most.min(max_in_flight.saturating_sub(wanted.in_flight));
+    let deliveries = match rest {
+        None if most > 0 => lease(write, Wanted { most, ..wanted }, now, target)?,
+        _ => Vec::new(),
     };
-    let next_due = next(write, wanted.endpoint)?.map(|due| held.map_or(due, |until| due.max(until)));
-    Ok(Claimed { endpoint: wanted.endpoint, deliveries, next_due, max_in_flight })
+    let next_due = next(write, endpoint)?.map(|due| rest.map_or(due, |until| due.max(until)));
+    Ok(Claimed { endpoint, deliveries, next_due, max_in_flight })
 }
 
-struct State {
-    target: Target,
-    max_in_flight: u32,
-    hold_until: Option<Timestamp>,
-}
-
-/// An enabled endpoint as it is now.
-fn endpoint(write: &Write<'_>, endpoint: EndpointKey) -> Result<Option<State>> {
+/// An enabled endpoint as it is now, and how many requests it takes at once when it is well.
+fn enabled(write: &Write<'_>, endpoint: EndpointKey) -> Result<Option<(Target, u32)>> {
     let mut statement = write.connection.prepare_cached(
-        "SELECT url, format, schedule, timeout_ms, max_in_flight, hold_until FROM endpoint
+        "SELECT url, format, schedule, timeout_ms, max_in_flight FROM endpoint
          WHERE no = ?1 AND status = 'enabled'",
     )?;
-    let state = statement.query_row([endpoint.0], state).optional()?;
-    let Some(mut state) = state else { return Ok(None) };
+    let found = statement.query_row([endpoint.0], |row| Ok((target(row)?, row.get(4)?))).optional()?;
+    let Some((mut target, most)) = found else { return Ok(None) };
     let mut statement = write
         .connection
         .prepare_cached("SELECT sealed FROM endpoint_secret WHERE endpoint_no = ?1 ORDER BY version DESC")?;
-    state.target.secrets =
+    target.secrets =
         statement.query_map([endpoint.0], |row| Ok(Sealed(row.get(0)?)))?.collect::<Result<_>>()?;
-    Ok(Some(state))
+    Ok(Some((target, most)))
 }
 
-fn state(row: &Row<'_>) -> Result<State> {
+fn target(row: &Row<'_>) -> Result<Target> {
     let (url, schedule): (String, String) = (row.get(0)?, row.get(2)?);
-    let target = Target {
+    Ok(Target {
         url: parsed(0, || EndpointUrl::parse(&url))?,
         format: row.get(1)?,
         secrets: Vec::new(),
         schedule: parsed(2, || Schedule::from_seconds(&json::<Vec<u64>>(&schedule)?))?,
         timeout: Duration::from_millis(row.get(3)?),
-    };
-    let hold_until = row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis);
-    Ok(State { target, max_in_flight: row.get(4)?, hold_until })
+    })
 }
 
-fn lease(write: &Write<'_>, wanted: Wanted, now: Timestamp, target: Target) -> Result<Vec<Leased>> {
+/// Leases what is due; what became too old meanwhile ends instead.
+fn lease(write: &mut Write<'_>, wanted: Wanted, now: Timestamp, target: Target) -> Result<Vec<Leased>> {
     let until = now.plus(target.timeout + MARGIN);
     let target = Arc::new(target);
     let mut due = write.connection.prepare_cached(DUE)?;
     let rows = due.query_map(params![wanted.endpoint.0, now.as_millis(), wanted.most], |row| {
         leased(row, wanted.endpoint, &target)
     })?;
-    let leased = rows.collect::<Result<Vec<_>>>()?;
+    let due = rows.collect::<Result<Vec<_>>>()?;
+    let old = |one: &Leased| now.since(one.created_at) >= Schedule::AGE;
+    let (expired, leased): (Vec<_>, Vec<_>) = due.into_iter().partition(old);
+    for one in expired {
+        line::end(write, one.key, DeliveryState::Failed(Ending::Expired), now)?;
+    }
     let mut update = write.connection.prepare_cached(
         "UPDATE delivery SET state = 1, attempts = attempts + 1, lease = ?3, lease_until = ?4
          WHERE endpoint_no = ?1 AND sequence = ?2",
@@ -108,6 +104,7 @@ fn leased(row: &Row<'_>, endpoint: EndpointKey, target: &Arc<Target>) -> Result<
         key: DeliveryKey { endpoint, sequence: row.get(0)? },
         lease: Lease(rand::random()),
         attempt: row.get::<_, u32>(1)? + 1,
+        faults: row.get(6)?,
         created_at: Timestamp::from_millis(row.get(2)?),
         payload: Payload {
             event_id: row.get(3)?,

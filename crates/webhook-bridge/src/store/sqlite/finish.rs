@@ -1,37 +1,49 @@
 //! An attempt and the delivery's next state, in one transaction.
 
 use eventbus::Timestamp;
-use rusqlite::{Result, params};
+use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::schema::state;
 use super::writer::Write;
-use crate::model::{Attempt, Ending, Finished, Next};
+use super::{health, line};
+use crate::model::{Attempt, DeliveryKey, DeliveryState, Finished, Next, Schedule};
 
-/// Stores what became of an attempt, if its lease still holds.
+/// Stores what became of an attempt with what follows for its key and its endpoint, if its lease still holds.
 pub(super) fn finish(write: &mut Write<'_>, attempt: &Attempt, now: Timestamp) -> Result<Finished> {
+    let Some(key) = settle(write, attempt, now)? else { return Ok(Finished::Lost) };
+    insert(write, attempt)?;
+    let endpoint = attempt.delivery.endpoint;
+    match attempt.next {
+        Next::Retry(at) => write.hint(endpoint, at),
+        // Its key waits for it until it is mended or too old.
+        Next::Parked => {}
+        Next::Succeeded | Next::Failed(_) => {
+            key.map_or(Ok(()), |key| line::leave(write, endpoint, &key, now))?;
+        }
+    }
+    let notice = health::observe(write, attempt, now)?;
+    Ok(notice.map_or(Finished::Stored, |notice| Finished::Told(Box::new(notice))))
+}
+
+/// The delivery's next state, and its key where it stands in line; `None` when somebody else has the lease.
+fn settle(write: &Write<'_>, attempt: &Attempt, now: Timestamp) -> Result<Option<Option<String>>> {
     let (state, due_at, finished_at) = match attempt.next {
-        Next::Succeeded => (state::SUCCEEDED, None, Some(now)),
-        Next::Retry(at) => (state::PENDING, Some(at), None),
-        Next::Failed(Ending::Exhausted) => (state::EXHAUSTED, None, Some(now)),
-        Next::Failed(Ending::Expired) => (state::EXPIRED, None, Some(now)),
+        Next::Succeeded => (DeliveryState::Succeeded, None, Some(now)),
+        Next::Retry(at) => (DeliveryState::Pending, Some(at), None),
+        Next::Failed(ending) => (DeliveryState::Failed(ending), None, Some(now)),
+        // Due no more but by its age.
+        Next::Parked => (DeliveryState::Parked, Some(now.plus(Schedule::AGE)), None),
     };
     let mut update = write.connection.prepare_cached(
-        "UPDATE delivery SET state = ?4, due_at = coalesce(?5, due_at), finished_at = ?6, lease = NULL, lease_until = NULL
-         WHERE endpoint_no = ?1 AND sequence = ?2 AND state = 1 AND lease = ?3",
+        "UPDATE delivery SET state = ?4, due_at = coalesce(?5, due_at), finished_at = ?6, faults = faults + ?7,
+         lease = NULL, lease_until = NULL
+         WHERE endpoint_no = ?1 AND sequence = ?2 AND state = 1 AND lease = ?3 RETURNING key",
     )?;
-    let (key, lease) = (attempt.delivery, attempt.lease.0);
+    let (key, lease, fault) = (attempt.delivery, attempt.lease.0, attempt.outcome.is_fault());
     let (due, finished) = (due_at.map(Timestamp::as_millis), finished_at.map(Timestamp::as_millis));
-    if update.execute(params![key.endpoint.0, key.sequence, lease, state, due, finished])? == 0 {
-        return Ok(Finished::Lost);
-    }
-    insert(write, attempt)?;
-    if let Some(due) = due_at {
-        write.hint(key.endpoint, due);
-    }
-    if let Some(until) = attempt.hold {
-        hold(write, attempt, until)?;
-    }
-    Ok(Finished::Stored)
+    let state = state::number(state);
+    let row = params![key.endpoint.0, key.sequence, lease, state, due, finished, fault];
+    update.query_row(row, |row| row.get(0)).optional()
 }
 
 fn insert(write: &Write<'_>, attempt: &Attempt) -> Result<()> {
@@ -64,11 +76,11 @@ fn insert(write: &Write<'_>, attempt: &Attempt) -> Result<()> {
     Ok(())
 }
 
-/// Leaves the whole endpoint alone until then: it asked for it.
-fn hold(write: &Write<'_>, attempt: &Attempt, until: Timestamp) -> Result<()> {
-    let mut statement = write
-        .connection
-        .prepare_cached("UPDATE endpoint SET hold_until = max(coalesce(hold_until, 0), ?2) WHERE no = ?1")?;
-    statement.execute(params![attempt.delivery.endpoint.0, until.as_millis()])?;
-    Ok(())
+/// Where a delivery stands.
+pub(super) fn state(connection: &Connection, delivery: DeliveryKey) -> Result<Option<DeliveryState>> {
+    let mut statement =
+        connection.prepare_cached("SELECT state FROM delivery WHERE endpoint_no = ?1 AND sequence = ?2")?;
+    let key = params![delivery.endpoint.0, delivery.sequence];
+    let number: Option<u8> = statement.query_row(key, |row| row.get(0)).optional()?;
+    Ok(number.and_then(state::find))
 }

@@ -1,12 +1,15 @@
 //! An event and what is owed of it, in one transaction.
 
 use bytes::Bytes;
-use eventbus::{AnyEvent, Timestamp};
+use eventbus::transport::Order;
+use eventbus::{AnyEvent, Key, Timestamp};
 use rusqlite::{Result, params};
 
+use super::line;
 use super::routes::Routes;
+use super::schema::state;
 use super::writer::Write;
-use crate::model::{EndpointKey, Ingested, Mode};
+use crate::model::{DeliveryState, EndpointKey, Ingested, Mode};
 
 /// An event to be stored: its envelope as it travelled and its bytes as they came; no part of the body is parsed.
 pub(super) struct Incoming {
@@ -28,9 +31,9 @@ pub(super) fn ingest(write: &mut Write<'_>, incoming: &Incoming) -> Result<Inges
     };
     let endpoints = routes.of(Mode::from(incoming.event.livemode()), incoming.event.event_type().as_str());
     *write.routes = Some(routes);
-    for &endpoint in &endpoints {
-        owe(write, endpoint, event_no, now)?;
-        write.hint(endpoint, now);
+    for &(endpoint, order) in &endpoints {
+        let key = incoming.event.key().map(Key::as_str).filter(|_| order == Order::PerKey);
+        owe(write, (endpoint, event_no), key, now)?;
     }
     Ok(Ingested { deliveries: u32::try_from(endpoints.len()).unwrap_or(u32::MAX), duplicate: false })
 }
@@ -46,7 +49,7 @@ fn insert(write: &Write<'_>, incoming: &Incoming, now: Timestamp) -> Result<Opti
         event.source().as_str(),
         event.id().as_str(),
         event.event_type().as_str(),
-        event.key().map(eventbus::Key::as_str),
+        event.key().map(Key::as_str),
         event.trace().map(eventbus::TraceContext::parent),
         event.time().as_millis(),
         now.as_millis(),
@@ -55,16 +58,25 @@ fn insert(write: &Write<'_>, incoming: &Incoming, now: Timestamp) -> Result<Opti
     Ok((inserted == 1).then(|| write.connection.last_insert_rowid()))
 }
 
-/// One delivery, due now, with the endpoint's next number.
-fn owe(write: &Write<'_>, endpoint: EndpointKey, event_no: i64, now: Timestamp) -> Result<()> {
+/// One delivery, due now unless it waits for its key, with the endpoint's next number.
+fn owe(
+    write: &mut Write<'_>,
+    (endpoint, event_no): (EndpointKey, i64),
+    key: Option<&str>,
+    now: Timestamp,
+) -> Result<()> {
+    let state = line::join(write, endpoint, key)?;
     let mut count = write
         .connection
         .prepare_cached("UPDATE sequence SET next = next + 1 WHERE endpoint_no = ?1 RETURNING next - 1")?;
     let sequence: i64 = count.query_row([endpoint.0], |row| row.get(0))?;
     let mut insert = write.connection.prepare_cached(
-        "INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, due_at, created_at)
-         VALUES (?1, ?2, ?3, 0, 0, ?4, ?4)",
+        "INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, faults, due_at, created_at, key)
+         VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, ?5, ?6)",
     )?;
-    insert.execute(params![endpoint.0, sequence, event_no, now.as_millis()])?;
+    insert.execute(params![endpoint.0, sequence, event_no, state::number(state), now.as_millis(), key])?;
+    if state == DeliveryState::Pending {
+        write.hint(endpoint, now);
+    }
     Ok(())
 }

@@ -4,10 +4,14 @@ mod claim;
 mod convert;
 mod endpoints;
 mod finish;
+mod health;
 mod ingest;
+mod line;
+mod prune;
 mod reader;
 mod routes;
 mod schema;
+mod standing;
 mod writer;
 
 #[cfg(test)]
@@ -19,6 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
+use eventbus::transport::Order;
 use eventbus::{AnyEvent, Timestamp};
 use rusqlite::Connection;
 use rustix::fs::{FlockOperation, flock};
@@ -29,8 +34,8 @@ use self::writer::Writer;
 use super::{FirstKeys, Hints, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Attempt, Claimed, Endpoint, EndpointId, EndpointKey, Finished, Ingested, KeyDigest, Mode, NewEndpoint,
-    Wanted,
+    Attempt, Claimed, DeliveryKey, DeliveryState, Endpoint, EndpointId, EndpointKey, Finished, Ingested,
+    KeyDigest, Mode, NewEndpoint, Pruned, Retention, Standing, Wanted,
 };
 
 /// The store in one SQLite file (WAL, `synchronous=FULL`), for one bridge at a time.
@@ -140,12 +145,27 @@ impl Store for SqliteStore {
     }
 
     async fn finish(&self, attempt: Attempt) -> Result<Finished> {
-        let now = Timestamp::now();
-        self.writer()?.call(move |write| finish::finish(write, &attempt, now)).await
+        self.writer()?.call(move |write| finish::finish(write, &attempt, attempt.ended_at())).await
     }
 
     async fn reclaim(&self, now: Timestamp) -> Result<u32> {
         self.writer()?.call(move |write| claim::reclaim(write, now, now)).await
+    }
+
+    async fn prune(&self, keep: Retention, now: Timestamp) -> Result<Pruned> {
+        self.writer()?.call(move |write| prune::prune(write, &keep, now)).await
+    }
+
+    async fn state(&self, delivery: DeliveryKey) -> Result<Option<DeliveryState>> {
+        self.reader.call(move |connection| finish::state(connection, delivery)).await
+    }
+
+    async fn standing(&self, mode: Mode, id: EndpointId) -> Result<Option<Standing>> {
+        self.reader.call(move |connection| standing::find(connection, mode, &id)).await
+    }
+
+    async fn order(&self, endpoint: EndpointKey, order: Order) -> Result<()> {
+        self.writer()?.call(move |write| standing::order(write, endpoint, order)).await
     }
 
     async fn agenda(&self) -> Result<Vec<(EndpointKey, Timestamp)>> {

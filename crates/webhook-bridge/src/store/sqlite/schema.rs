@@ -2,12 +2,41 @@
 
 use rusqlite::{Connection, Result, TransactionBehavior};
 
-/// What a delivery's `state` is. The numbers are in the file; 1 is leased, which only `claim` writes.
+/// What a delivery's `state` is. The numbers are in the file, and in its queries.
 pub(super) mod state {
-    pub(in crate::store) const PENDING: u8 = 0;
-    pub(in crate::store) const SUCCEEDED: u8 = 2;
-    pub(in crate::store) const EXHAUSTED: u8 = 3;
-    pub(in crate::store) const EXPIRED: u8 = 4;
+    use crate::model::{DeliveryState, Ending};
+
+    const ALL: [DeliveryState; 9] = [
+        DeliveryState::Pending,
+        DeliveryState::Leased,
+        DeliveryState::Succeeded,
+        DeliveryState::Failed(Ending::Exhausted),
+        DeliveryState::Failed(Ending::Expired),
+        DeliveryState::Failed(Ending::Refused),
+        DeliveryState::Cancelled,
+        DeliveryState::Waiting,
+        DeliveryState::Parked,
+    ];
+
+    /// The number of a state.
+    pub(in crate::store) fn number(of: DeliveryState) -> u8 {
+        match of {
+            DeliveryState::Pending => 0,
+            DeliveryState::Leased => 1,
+            DeliveryState::Succeeded => 2,
+            DeliveryState::Failed(Ending::Exhausted) => 3,
+            DeliveryState::Failed(Ending::Expired) => 4,
+            DeliveryState::Failed(Ending::Refused) => 5,
+            DeliveryState::Cancelled => 6,
+            DeliveryState::Waiting => 7,
+            DeliveryState::Parked => 8,
+        }
+    }
+
+    /// The state with this number.
+    pub(in crate::store) fn find(wanted: u8) -> Option<DeliveryState> {
+        ALL.into_iter().find(|state| number(*state) == wanted)
+    }
 }
 
 const MIGRATIONS: &[&str] = &[include_str!("schema/0001_begin.sql")];

@@ -1,184 +1,123 @@
-//! What the tables promise.
+//! The suite of all stores over SQLite, and what only SQLite promises: one bridge per file, and queries by index.
 
 use std::time::Duration;
 
 use super::*;
-use crate::model::{
-    Answer, DeliveryKey, EnabledEvents, Ending, EndpointUrl, Lease, Next, Outcome, Schedule, Sealed,
-};
+use crate::store::conformance::{Harness, suite};
 
-const NOW: Timestamp = Timestamp::from_millis(4_000_000_000_000);
-
-fn store(folder: &tempfile::TempDir) -> SqliteStore {
-    SqliteStore::open(&folder.path().join("s.sqlite"), NOW).unwrap()
+/// A file in a folder of its own.
+struct File {
+    folder: tempfile::TempDir,
 }
 
-fn event(id: &str) -> AnyEvent {
-    let body = format!(
-        r#"{{"id":"{id}","livemode":false,"type":"a.b","source":"shop","data":{{}},"created_at":"2026-01-01T00:00:00Z"}}"#
-    );
-    AnyEvent::from_json(body).unwrap()
+fn file() -> File {
+    File { folder: tempfile::tempdir().unwrap() }
 }
 
-async fn endpoint(store: &SqliteStore, mode: Mode, events: &str) -> EndpointKey {
-    let new = NewEndpoint {
-        mode,
-        url: EndpointUrl::parse("https://example.com/").unwrap(),
-        description: String::new(),
-        enabled_events: EnabledEvents::parse(vec![events.to_owned()]).unwrap(),
-        metadata: eventbus::json::JsonMap::default(),
-        format: "standard".into(),
-        secret: Sealed(vec![1]),
-        schedule: Schedule::default(),
-        max_in_flight: 8,
-        timeout: Duration::from_secs(15),
-    };
-    store.create_endpoint(new, NOW).await.unwrap();
-    let newest = "SELECT max(no) FROM endpoint";
-    EndpointKey(store.reader.call(move |c| c.query_row(newest, [], |row| row.get(0))).await.unwrap())
-}
-
-async fn claim(store: &SqliteStore, endpoint: EndpointKey, most: u32) -> Claimed {
-    store.claim(vec![Wanted { endpoint, most }], NOW).await.unwrap().remove(0)
-}
-
-fn attempt(delivery: DeliveryKey, lease: Lease, next: Next) -> Attempt {
-    Attempt {
-        delivery,
-        lease,
-        number: 1,
-        started_at: NOW,
-        duration: Duration::ZERO,
-        outcome: Outcome::Answered { status: 200, retry_after: None },
-        answer: Answer { body: "ok".into(), note: None },
-        next,
-        hold: None,
+#[async_trait]
+impl Harness for File {
+    async fn open(&self, now: Timestamp) -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open(&self.folder.path().join("s.sqlite"), now).unwrap())
     }
 }
 
-#[tokio::test]
-async fn an_event_is_stored_once_and_owed_to_whoever_wants_it_in_its_mode() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = store(&folder);
-    let (one, all) = (endpoint(&store, Mode::Test, "a.b").await, endpoint(&store, Mode::Test, "*").await);
-    let other = endpoint(&store, Mode::Test, "b.*").await;
-    let live = endpoint(&store, Mode::Live, "*").await;
-    assert_eq!(store.ingest(event("e1")).await.unwrap(), Ingested { deliveries: 2, duplicate: false });
-    assert_eq!(store.ingest(event("e1")).await.unwrap(), Ingested { deliveries: 0, duplicate: true });
-    for (of, count) in [(one, 1), (all, 1), (other, 0), (live, 0)] {
-        assert_eq!(claim(&store, of, 9).await.deliveries.len(), count);
-    }
-}
-
-#[tokio::test]
-async fn an_endpoints_deliveries_are_numbered_without_gaps_and_claimed_in_order() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = store(&folder);
-    let to = endpoint(&store, Mode::Test, "*").await;
-    let ids: Vec<_> = (0..300).map(|n| format!("e{n}")).collect();
-    futures::future::try_join_all(ids.iter().map(|id| store.ingest(event(id)))).await.unwrap();
-    let claimed = claim(&store, to, 300).await;
-    let (numbers, sent): (Vec<_>, Vec<_>) =
-        claimed.deliveries.into_iter().map(|one| (one.key.sequence, one.payload.event_id)).unzip();
-    assert_eq!(numbers, (1..=300).collect::<Vec<_>>());
-    assert_eq!(sent, ids);
-    assert_eq!(claimed.next_due, None);
-}
-
-#[tokio::test]
-async fn only_the_holder_of_the_lease_finishes_and_only_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = store(&folder);
-    let to = endpoint(&store, Mode::Test, "*").await;
-    store.ingest(event("e1")).await.unwrap();
-    let one = claim(&store, to, 1).await.deliveries.remove(0);
-    assert!(claim(&store, to, 1).await.deliveries.is_empty(), "leased to one at a time");
-    let other = Lease(one.lease.0.wrapping_add(1));
-    assert_eq!(store.finish(attempt(one.key, other, Next::Succeeded)).await.unwrap(), Finished::Lost);
-    assert_eq!(store.finish(attempt(one.key, one.lease, Next::Succeeded)).await.unwrap(), Finished::Stored);
-    assert_eq!(store.finish(attempt(one.key, one.lease, Next::Succeeded)).await.unwrap(), Finished::Lost);
-    assert!(store.agenda().await.unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn a_retry_is_due_at_its_time_and_what_is_given_up_never_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = store(&folder);
-    let to = endpoint(&store, Mode::Test, "*").await;
-    store.ingest(event("e1")).await.unwrap();
-    store.ingest(event("e2")).await.unwrap();
-    let claimed = claim(&store, to, 2).await.deliveries;
-    let later = NOW.plus(Duration::from_secs(60));
-    store.finish(attempt(claimed[0].key, claimed[0].lease, Next::Retry(later))).await.unwrap();
-    store.finish(attempt(claimed[1].key, claimed[1].lease, Next::Failed(Ending::Exhausted))).await.unwrap();
-    assert_eq!(store.agenda().await.unwrap(), [(to, later)]);
-    assert_eq!(claim(&store, to, 2).await.next_due, Some(later));
-    let again = store.claim(vec![Wanted { endpoint: to, most: 2 }], later).await.unwrap().remove(0);
-    assert_eq!(again.deliveries.iter().map(|one| one.attempt).collect::<Vec<_>>(), [2]);
-}
-
-#[tokio::test]
-async fn an_endpoint_that_asked_for_it_is_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = store(&folder);
-    let to = endpoint(&store, Mode::Test, "*").await;
-    store.ingest(event("e1")).await.unwrap();
-    store.ingest(event("e2")).await.unwrap();
-    let one = claim(&store, to, 1).await.deliveries.remove(0);
-    let until = NOW.plus(Duration::from_secs(60));
-    let held = Attempt { hold: Some(until), ..attempt(one.key, one.lease, Next::Retry(until)) };
-    store.finish(held).await.unwrap();
-    let claimed = claim(&store, to, 9).await;
-    assert_eq!((claimed.deliveries.len(), claimed.next_due), (0, Some(until)));
-}
-
-#[tokio::test]
-async fn what_a_killed_bridge_had_under_way_is_due_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let first = store(&folder);
-    let to = endpoint(&first, Mode::Test, "*").await;
-    first.ingest(event("e1")).await.unwrap();
-    let lost = claim(&first, to, 1).await.deliveries.remove(0);
-    first.close().await;
-    drop(first);
-
-    let second = store(&folder);
-    assert_eq!(second.agenda().await.unwrap(), [(to, NOW)]);
-    let again = claim(&second, to, 1).await.deliveries.remove(0);
-    assert_eq!((again.key, again.attempt), (lost.key, 2));
-    assert_eq!(second.finish(attempt(lost.key, lost.lease, Next::Succeeded)).await.unwrap(), Finished::Lost);
-}
-
-#[tokio::test]
-async fn a_lease_that_ran_out_is_taken_back_and_no_other() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = store(&folder);
-    let to = endpoint(&store, Mode::Test, "*").await;
-    store.ingest(event("e1")).await.unwrap();
-    claim(&store, to, 1).await;
-    assert_eq!(store.reclaim(NOW.plus(Duration::from_secs(29))).await.unwrap(), 0);
-    assert_eq!(store.reclaim(NOW.plus(Duration::from_secs(30))).await.unwrap(), 1);
-}
+suite!(file());
 
 #[tokio::test]
 async fn two_bridges_never_have_one_store() {
-    let folder = tempfile::tempdir().unwrap();
-    let _first = store(&folder);
-    let second = SqliteStore::open(&folder.path().join("s.sqlite"), NOW);
+    let file = file();
+    let _first = file.open(Timestamp::now()).await;
+    let second = SqliteStore::open(&file.folder.path().join("s.sqlite"), Timestamp::now());
     assert_eq!(second.unwrap_err().kind(), ErrorKind::Conflict);
 }
 
-/// Every query of the hot path is a search of an index, without a sort or a scan, so its cost does not grow with rows.
+/// Every query whose table grows, with what its plan must name.
+const QUERIES: &[(&str, &[&str])] = &[
+    (claim::DUE, &["delivery_due (endpoint_no=? AND due_at<?)", "INTEGER PRIMARY KEY"]),
+    (claim::NEXT, &["delivery_due (endpoint_no=?)"]),
+    (claim::LOST, &["delivery_lease (lease_until<?)"]),
+    (line::FIRST, &["delivery_line (endpoint_no=? AND key=?)"]),
+    (prune::PARKED, &["delivery_parked (due_at<?)"]),
+    (prune::OWED, &["delivery_due (endpoint_no=?)"]),
+    (prune::ATTEMPTS, &["PRIMARY KEY (endpoint_no=?)"]),
+    (prune::DELIVERIES, &["PRIMARY KEY (endpoint_no=?)"]),
+    (prune::BODIES, &["INTEGER PRIMARY KEY (rowid>?)"]),
+];
+
+/// An endpoint with nearly all there is, others with little: what would tempt a planner to scan.
+const FILL: &str = "
+    WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 60000)
+    INSERT INTO event (no, livemode, source, id, type, key, occurred_at, received_at, body)
+    SELECT n, 0, 'shop', 'e' || n, 'a.b', n % 1000, n, n, x'7b7d' FROM n;
+    INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, faults, due_at, lease, lease_until,
+                          created_at, finished_at, key)
+    SELECT iif(no % 100 = 0, 2 + no % 7, 1), no, no, state, 1, 0, no, iif(state = 1, no, NULL),
+           iif(state = 1, no, NULL), no, iif(state BETWEEN 2 AND 6, no, NULL), iif(no % 3 = 0, key, NULL)
+    FROM (SELECT no, key, CASE WHEN no % 50 = 0 THEN 8 WHEN no % 20 = 0 THEN 1 WHEN no % 3 = 0 THEN 7
+                               WHEN no % 2 = 0 THEN 0 ELSE 2 END AS state FROM event);
+    INSERT INTO attempt (endpoint_no, sequence, number, started_at, duration_ms, status)
+    SELECT endpoint_no, sequence, 1, created_at, 1, 200 FROM delivery WHERE state != 1;
+    INSERT INTO sequence SELECT endpoint_no, max(sequence) + 1 FROM delivery GROUP BY endpoint_no;
+    ANALYZE;";
+
+fn plan(connection: &Connection, query: &str) -> Vec<String> {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
+    let values = rusqlite::params_from_iter(vec![1; statement.parameter_count()]);
+    let rows = statement.query_map(values, |row| row.get(3)).unwrap();
+    rows.collect::<rusqlite::Result<_>>().unwrap()
+}
+
+/// Each is a search of an index, without a sort or a scan, so that its cost does not grow with rows; also when SQLite
+/// knows how many there are.
 #[test]
-fn the_queue_is_read_by_index() {
+fn every_query_of_a_table_that_grows_is_a_search_of_an_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut connection = Connection::open(folder.path().join("s.sqlite")).unwrap();
+    connection.pragma_update(None, "synchronous", "OFF").unwrap();
+    schema::migrate(&mut connection).unwrap();
+    for state in ["empty", "full"] {
+        for (query, parts) in QUERIES {
+            let plan = plan(&connection, query);
+            assert!(plan.iter().all(|step| step.starts_with("SEARCH ")), "{state}: {query}: {plan:?}");
+            for part in *parts {
+                assert!(plan.iter().any(|step| step.contains(part)), "{state}: {query}: {plan:?}");
+            }
+        }
+        // From the old end, and no further than its limit.
+        let plan = plan(&connection, prune::EVENTS);
+        let (scans, others): (Vec<_>, Vec<_>) = plan.iter().partition(|step| step.starts_with("SCAN "));
+        assert_eq!(scans, ["SCAN event"], "{state}: by its number, no sort");
+        assert!(others.iter().any(|step| step.contains("delivery_event (event_no=?")), "{state}: {others:?}");
+        assert!(others.iter().all(|step| !step.contains("TEMP B-TREE")), "{state}: {others:?}");
+        if state == "empty" {
+            connection.execute_batch(FILL).unwrap();
+        }
+    }
+}
+
+/// The work of a claim is that of the rows it takes, as SQLite's own count of steps shows.
+#[test]
+fn a_claim_costs_the_same_whatever_is_owed() {
     let mut connection = Connection::open_in_memory().unwrap();
     schema::migrate(&mut connection).unwrap();
-    for query in [claim::DUE, claim::NEXT, claim::LOST] {
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
-        let count = statement.parameter_count();
-        let rows =
-            statement.query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get::<_, String>(3));
-        let plan = rows.unwrap().collect::<rusqlite::Result<Vec<_>>>().unwrap();
-        assert!(plan.iter().all(|step| step.starts_with("SEARCH ")), "{query}: {plan:?}");
-    }
+    connection.execute_batch(FILL).unwrap();
+    let steps = |limit: u32| {
+        let mut statement = connection.prepare(claim::DUE).unwrap();
+        let rows = statement.query_map((1, i64::MAX, limit), |row| row.get::<_, i64>(0)).unwrap().count();
+        assert_eq!(rows, limit as usize);
+        statement.get_status(rusqlite::StatementStatus::VmStep)
+    };
+    assert!(steps(8) < 8 * 40, "{}", steps(8));
+}
+
+#[tokio::test]
+async fn a_step_of_forgetting_leaves_the_writer_to_others_soon() {
+    let (file, now) = (file(), Timestamp::now());
+    drop(file.open(now).await);
+    let path = file.folder.path().join("s.sqlite");
+    Connection::open(&path).unwrap().execute_batch(FILL).unwrap();
+    let store = file.open(now).await;
+    let pruned = store.prune(Retention::default(), now.plus(Duration::from_secs(1))).await.unwrap();
+    assert!(pruned.more && (256..=2048).contains(&pruned.rows), "{pruned:?}");
+    store.close().await;
 }

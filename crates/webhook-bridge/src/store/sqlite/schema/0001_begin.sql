@@ -20,7 +20,9 @@ CREATE TABLE endpoint (
     schedule TEXT NOT NULL,
     max_in_flight INTEGER NOT NULL,
     timeout_ms INTEGER NOT NULL,
-    hold_until INTEGER,
+    ordering TEXT NOT NULL DEFAULT 'none' CHECK (ordering IN ('none', 'key')),
+    -- Why the bridge disabled it, as long as it is disabled.
+    disabled_reason TEXT,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL
 ) STRICT;
@@ -30,6 +32,12 @@ CREATE INDEX endpoint_newest ON endpoint (livemode, no);
 CREATE TABLE sequence (
     endpoint_no INTEGER PRIMARY KEY,
     next INTEGER NOT NULL
+) STRICT;
+
+-- How an endpoint is doing, as JSON; none while it does well. Apart from it, because it changes with every failure.
+CREATE TABLE health (
+    endpoint_no INTEGER PRIMARY KEY,
+    state TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE endpoint_secret (
@@ -55,26 +63,35 @@ CREATE TABLE event (
 ) STRICT;
 CREATE UNIQUE INDEX event_identity ON event (livemode, source, id);
 
--- Clustered by endpoint and number: an endpoint's log is one range. One state at a time, and only one that is last.
+-- Clustered by endpoint and number: an endpoint's log is one range. One state at a time, and only one that is last:
+-- 0 pending, 1 leased, 2 succeeded, 3 exhausted, 4 expired, 5 refused, 6 cancelled, 7 waiting for its key, 8 parked.
 CREATE TABLE delivery (
     endpoint_no INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
     event_no INTEGER NOT NULL,
-    state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 4),
+    state INTEGER NOT NULL CHECK (state BETWEEN 0 AND 8),
     attempts INTEGER NOT NULL,
+    -- How many of them failed by a fault of the bridge.
+    faults INTEGER NOT NULL,
     due_at INTEGER NOT NULL,
     lease INTEGER,
     lease_until INTEGER,
     created_at INTEGER NOT NULL,
     finished_at INTEGER,
+    -- What it waits for others of, where its endpoint wants order.
+    key TEXT,
     PRIMARY KEY (endpoint_no, sequence),
     CHECK ((state = 1) = (lease IS NOT NULL) AND (state = 1) = (lease_until IS NOT NULL)),
-    CHECK ((state > 1) = (finished_at IS NOT NULL))
+    CHECK ((state BETWEEN 2 AND 6) = (finished_at IS NOT NULL)),
+    CHECK (state != 7 OR key IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX delivery_event ON delivery (event_no, endpoint_no);
--- The queue: only what waits is in it, so what was delivered costs it nothing.
+-- The queue: only what waits for its time is in it, so what was delivered or waits for its key costs it nothing.
 CREATE INDEX delivery_due ON delivery (endpoint_no, due_at, sequence) WHERE state = 0;
 CREATE INDEX delivery_lease ON delivery (lease_until) WHERE state = 1;
+CREATE INDEX delivery_parked ON delivery (due_at) WHERE state = 8;
+-- The lines: what is not over of a key, the first one first.
+CREATE INDEX delivery_line ON delivery (endpoint_no, key, sequence) WHERE finished_at IS NULL AND key IS NOT NULL;
 
 CREATE TABLE attempt (
     endpoint_no INTEGER NOT NULL,
@@ -96,3 +113,10 @@ CREATE TABLE answer (
     note TEXT
 ) STRICT;
 CREATE UNIQUE INDEX answer_attempt ON answer (endpoint_no, sequence, number);
+
+-- How far forgetting has come: bodies of events up to this number are gone.
+CREATE TABLE forgotten (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    bodies INTEGER NOT NULL
+) STRICT;
+INSERT INTO forgotten (one, bodies) VALUES (1, 0);

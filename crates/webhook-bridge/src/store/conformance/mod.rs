@@ -1,0 +1,180 @@
+//! What every store must do, as cases over `dyn Store`: [`suite!`] makes a test of each for one kind of store.
+
+pub(super) mod health;
+pub(super) mod order;
+pub(super) mod queue;
+pub(super) mod retention;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use eventbus::{AnyEvent, Timestamp};
+
+use super::Store;
+use crate::model::{
+    Answer, Attempt, Claimed, DeliveryKey, DeliveryState, EnabledEvents, EndpointId, EndpointKey,
+    EndpointUrl, Finished, Ingested, Leased, Mode, NewEndpoint, Next, Outcome, Schedule, Sealed, Standing,
+    Wanted,
+};
+
+/// Where a store of one kind is kept for one case.
+#[async_trait]
+pub(super) trait Harness: Send + Sync {
+    /// Opens it as a bridge does that starts: whoever had it before is gone.
+    async fn open(&self, now: Timestamp) -> Arc<dyn Store>;
+}
+
+/// A test of each case; `$harness` makes a new harness.
+macro_rules! suite {
+    ($harness:expr) => {
+        suite!(@ $harness, queue:
+            an_event_is_stored_once_and_owed_to_whoever_wants_it_in_its_mode
+            deliveries_are_numbered_without_gaps_and_claimed_in_order
+            only_the_holder_of_the_lease_finishes_and_only_once
+            a_retry_is_due_at_its_time_and_what_is_given_up_never_again
+            what_a_killed_bridge_had_under_way_is_due_again
+            a_lease_that_ran_out_is_taken_back_and_no_other
+            what_became_too_old_ends_unsent
+            what_the_bridge_cannot_send_is_parked
+        );
+        suite!(@ $harness, order:
+            a_key_waits_for_its_first_and_other_keys_flow
+            a_failed_delivery_holds_its_key_and_nothing_else
+            whatever_ends_a_delivery_lets_its_key_go
+            nothing_waits_without_order_or_without_a_key
+            a_kill_changes_no_order
+            what_is_parked_holds_its_key_until_it_is_too_old
+        );
+        suite!(@ $harness, health:
+            an_endpoint_that_asked_for_it_is_left_alone
+            an_endpoint_that_fails_is_left_alone_and_then_tried_with_one_request
+            one_that_is_too_slow_gets_fewer_at_once
+            one_that_is_disabled_gets_nothing_and_whoever_wants_to_know_is_told
+            how_an_endpoint_does_outlives_the_bridge
+        );
+        suite!(@ $harness, retention:
+            what_is_old_is_forgotten_little_by_little
+            what_is_young_is_kept
+        );
+    };
+    (@ $harness:expr, $group:ident: $($case:ident)*) => {$(
+        #[tokio::test]
+        async fn $case() {
+            crate::store::conformance::$group::$case(&$harness).await;
+        }
+    )*};
+}
+pub(super) use suite;
+
+/// A store, and a clock that a case moves.
+pub(super) struct Shop {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) now: Timestamp,
+}
+
+impl Shop {
+    /// Opens the store, at a time when all that this case stores is due.
+    pub(super) async fn open(harness: &dyn Harness) -> Self {
+        let now = Timestamp::now().plus(Duration::from_secs(3600));
+        Self { store: harness.open(now).await, now }
+    }
+
+    /// A bridge that was killed, and another one.
+    pub(super) async fn reopen(self, harness: &dyn Harness) -> Self {
+        self.store.close().await;
+        drop(self.store);
+        Self { store: harness.open(self.now).await, now: self.now }
+    }
+
+    pub(super) fn wait(&mut self, while_: Duration) {
+        self.now = self.now.plus(while_);
+    }
+
+    pub(super) async fn create(&self, mode: Mode, events: &str) -> EndpointId {
+        let new = NewEndpoint {
+            mode,
+            url: EndpointUrl::parse("https://example.com/").unwrap(),
+            description: String::new(),
+            enabled_events: EnabledEvents::parse(vec![events.to_owned()]).unwrap(),
+            metadata: eventbus::json::JsonMap::default(),
+            format: "standard".into(),
+            secret: Sealed(vec![1]),
+            schedule: Schedule::default(),
+            max_in_flight: 8,
+            timeout: Duration::from_secs(15),
+        };
+        self.store.create_endpoint(new, self.now).await.unwrap().id
+    }
+
+    /// An endpoint of the test mode.
+    pub(super) async fn endpoint(&self, events: &str) -> EndpointKey {
+        let id = self.create(Mode::Test, events).await;
+        self.standing(&id).await.key
+    }
+
+    pub(super) async fn standing(&self, id: &EndpointId) -> Standing {
+        self.store.standing(Mode::Test, id.clone()).await.unwrap().unwrap()
+    }
+
+    pub(super) async fn ingest(&self, id: &str) -> Ingested {
+        self.store.ingest(event(id, None)).await.unwrap()
+    }
+
+    /// An event with a key.
+    pub(super) async fn keyed(&self, id: &str, key: &str) {
+        self.store.ingest(event(id, Some(key))).await.unwrap();
+    }
+
+    pub(super) async fn ask(&self, wanted: Wanted) -> Claimed {
+        self.store.claim(vec![wanted], self.now).await.unwrap().remove(0)
+    }
+
+    pub(super) async fn claim(&self, endpoint: EndpointKey, most: u32) -> Vec<Leased> {
+        self.ask(Wanted { endpoint, most, in_flight: 0 }).await.deliveries
+    }
+
+    /// The ids of the events that are claimed.
+    pub(super) async fn ids(&self, endpoint: EndpointKey) -> Vec<String> {
+        self.claim(endpoint, 99).await.into_iter().map(|one| one.payload.event_id).collect()
+    }
+
+    pub(super) async fn finish(&self, leased: &Leased, outcome: Outcome, next: Next) -> Finished {
+        let attempt = Attempt {
+            delivery: leased.key,
+            lease: leased.lease,
+            number: leased.attempt,
+            started_at: self.now,
+            duration: Duration::ZERO,
+            outcome,
+            answer: Answer { body: "ok".into(), note: None },
+            next,
+        };
+        self.store.finish(attempt).await.unwrap()
+    }
+
+    pub(super) async fn succeed(&self, leased: &Leased) -> Finished {
+        self.finish(leased, status(200), Next::Succeeded).await
+    }
+
+    /// A failure that is due again at once.
+    pub(super) async fn fail(&self, leased: &Leased, outcome: Outcome) -> Finished {
+        self.finish(leased, outcome, Next::Retry(self.now)).await
+    }
+
+    pub(super) async fn state(&self, delivery: DeliveryKey) -> Option<DeliveryState> {
+        self.store.state(delivery).await.unwrap()
+    }
+}
+
+pub(super) fn status(status: u16) -> Outcome {
+    Outcome::Answered { status, retry_after: None, wish: None }
+}
+
+fn event(id: &str, key: Option<&str>) -> AnyEvent {
+    let body = format!(
+        r#"{{"id":"{id}","livemode":false,"type":"a.b","source":"shop","data":{{}},"created_at":"2026-01-01T00:00:00Z"}}"#
+    );
+    let event = AnyEvent::from_json(body).unwrap();
+    event.with_envelope(|envelope| envelope.key = key.map(|key| eventbus::Key::new(key.to_owned()).unwrap()))
+}

@@ -1,0 +1,99 @@
+//! Order by key: a refund never overtakes its payment, and nothing else waits.
+
+use eventbus::transport::Order;
+
+use super::{Harness, Shop, status};
+use crate::model::{
+    DeliveryKey, DeliveryState, Ending, EndpointKey, Next, Outcome, Retention, Schedule, Trouble,
+};
+
+/// A store with an endpoint that wants order by key, owed these: id and key.
+async fn owing(harness: &dyn Harness, events: &[(&str, &str)]) -> (Shop, EndpointKey) {
+    let shop = Shop::open(harness).await;
+    let to = shop.endpoint("*").await;
+    shop.store.order(to, Order::PerKey).await.unwrap();
+    for (id, key) in events {
+        shop.keyed(id, key).await;
+    }
+    (shop, to)
+}
+
+pub(crate) async fn a_key_waits_for_its_first_and_other_keys_flow(harness: &dyn Harness) {
+    let (shop, to) = owing(harness, &[("pay1", "1"), ("back1", "1"), ("pay2", "2"), ("late1", "1")]).await;
+    let first = shop.claim(to, 99).await;
+    let ids: Vec<_> = first.iter().map(|one| one.payload.event_id.as_str()).collect();
+    assert_eq!(ids, ["pay1", "pay2"]);
+    assert_eq!(shop.store.agenda().await.unwrap(), [], "what waits for its key is not due");
+    shop.store.hints().take();
+
+    shop.succeed(&first[1]).await;
+    assert!(shop.store.hints().take().is_empty(), "nothing waited for that");
+    shop.succeed(&first[0]).await;
+    assert!(shop.store.hints().take().contains_key(&to));
+    assert_eq!(shop.ids(to).await, ["back1"]);
+}
+
+pub(crate) async fn a_failed_delivery_holds_its_key_and_nothing_else(harness: &dyn Harness) {
+    let (shop, to) = owing(harness, &[("pay1", "1"), ("back1", "1")]).await;
+    for _ in 0..5 {
+        let claimed = shop.claim(to, 99).await;
+        assert_eq!(claimed.len(), 1);
+        assert_eq!(claimed[0].payload.event_id, "pay1");
+        shop.fail(&claimed[0], status(500)).await;
+    }
+    shop.keyed("pay2", "2").await;
+    assert_eq!(shop.ids(to).await, ["pay2", "pay1"].map(String::from), "the one that was due first");
+}
+
+pub(crate) async fn whatever_ends_a_delivery_lets_its_key_go(harness: &dyn Harness) {
+    let events = [("e1", "1"), ("e2", "1"), ("e3", "1"), ("e4", "1"), ("e5", "1")];
+    let (mut shop, to) = owing(harness, &events).await;
+    let ends = [Next::Succeeded, Next::Failed(Ending::Exhausted), Next::Failed(Ending::Refused)];
+    for (next, (id, _)) in ends.into_iter().zip(events) {
+        let one = shop.claim(to, 99).await.remove(0);
+        assert_eq!(one.payload.event_id, id);
+        shop.finish(&one, status(418), next).await;
+    }
+    shop.wait(Schedule::AGE);
+    for sequence in [4, 5] {
+        assert!(shop.claim(to, 99).await.is_empty());
+        let delivery = DeliveryKey { endpoint: to, sequence };
+        assert_eq!(shop.state(delivery).await, Some(DeliveryState::Failed(Ending::Expired)));
+    }
+}
+
+pub(crate) async fn nothing_waits_without_order_or_without_a_key(harness: &dyn Harness) {
+    let (shop, to) = owing(harness, &[]).await;
+    let free = shop.endpoint("*").await;
+    shop.ingest("e1").await;
+    shop.ingest("e2").await;
+    shop.keyed("e3", "1").await;
+    shop.keyed("e4", "1").await;
+    assert_eq!(shop.ids(to).await, ["e1", "e2", "e3"]);
+    assert_eq!(shop.ids(free).await, ["e1", "e2", "e3", "e4"]);
+}
+
+pub(crate) async fn a_kill_changes_no_order(harness: &dyn Harness) {
+    let (shop, to) = owing(harness, &[("pay1", "1"), ("back1", "1")]).await;
+    shop.claim(to, 99).await;
+    let shop = shop.reopen(harness).await;
+    shop.keyed("late1", "1").await;
+    for id in ["pay1", "back1", "late1"] {
+        let claimed = shop.claim(to, 99).await;
+        assert_eq!(claimed.iter().map(|one| one.payload.event_id.as_str()).collect::<Vec<_>>(), [id]);
+        shop.succeed(&claimed[0]).await;
+    }
+}
+
+pub(crate) async fn what_is_parked_holds_its_key_until_it_is_too_old(harness: &dyn Harness) {
+    let (mut shop, to) = owing(harness, &[("pay1", "1")]).await;
+    let one = shop.claim(to, 99).await.remove(0);
+    shop.finish(&one, Outcome::Failed(Trouble::Internal), Next::Parked).await;
+    shop.keyed("back1", "1").await;
+    assert!(shop.claim(to, 99).await.is_empty());
+    shop.wait(Schedule::AGE);
+    assert_eq!(shop.store.prune(Retention::default(), shop.now).await.unwrap().rows, 1);
+    assert_eq!(shop.state(one.key).await, Some(DeliveryState::Failed(Ending::Expired)));
+    let next = DeliveryKey { endpoint: to, sequence: 2 };
+    assert_eq!(shop.state(next).await, Some(DeliveryState::Pending));
+}

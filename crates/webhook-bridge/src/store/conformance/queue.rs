@@ -1,0 +1,123 @@
+//! The queue: stored once, leased to one, finished once, lost never.
+
+use std::time::Duration;
+
+use super::{Harness, Shop, status};
+use crate::model::{
+    DeliveryKey, DeliveryState, Ending, Finished, Ingested, Lease, Leased, Mode, Next, Outcome, Schedule,
+    Trouble, Wanted,
+};
+
+pub(crate) async fn an_event_is_stored_once_and_owed_to_whoever_wants_it_in_its_mode(harness: &dyn Harness) {
+    let shop = Shop::open(harness).await;
+    let (one, all) = (shop.endpoint("a.b").await, shop.endpoint("*").await);
+    let other = shop.endpoint("b.*").await;
+    shop.create(Mode::Live, "*").await;
+    assert_eq!(shop.ingest("e1").await, Ingested { deliveries: 2, duplicate: false });
+    assert_eq!(shop.ingest("e1").await, Ingested { deliveries: 0, duplicate: true });
+    for (of, count) in [(one, 1), (all, 1), (other, 0)] {
+        assert_eq!(shop.claim(of, 9).await.len(), count);
+    }
+}
+
+pub(crate) async fn deliveries_are_numbered_without_gaps_and_claimed_in_order(harness: &dyn Harness) {
+    let shop = Shop::open(harness).await;
+    let to = shop.endpoint("*").await;
+    let ids: Vec<_> = (0..300).map(|n| format!("e{n}")).collect();
+    futures::future::join_all(ids.iter().map(|id| shop.ingest(id))).await;
+    let (mut numbers, mut sent) = (Vec::new(), Vec::new());
+    while sent.len() < 300 {
+        for one in shop.claim(to, 8).await {
+            shop.succeed(&one).await;
+            numbers.push(one.key.sequence);
+            sent.push(one.payload.event_id);
+        }
+    }
+    assert_eq!(numbers, (1..=300).collect::<Vec<_>>());
+    assert_eq!(sent, ids);
+}
+
+pub(crate) async fn only_the_holder_of_the_lease_finishes_and_only_once(harness: &dyn Harness) {
+    let shop = Shop::open(harness).await;
+    let to = shop.endpoint("*").await;
+    shop.ingest("e1").await;
+    let one = shop.claim(to, 1).await.remove(0);
+    assert!(shop.claim(to, 1).await.is_empty(), "leased to one at a time");
+    let other = Leased { lease: Lease(one.lease.0.wrapping_add(1)), ..one.clone() };
+    assert_eq!(shop.succeed(&other).await, Finished::Lost);
+    assert_eq!(shop.state(one.key).await, Some(DeliveryState::Leased));
+    assert_eq!(shop.succeed(&one).await, Finished::Stored);
+    assert_eq!(shop.succeed(&one).await, Finished::Lost);
+    assert_eq!(shop.state(one.key).await, Some(DeliveryState::Succeeded));
+    assert!(shop.store.agenda().await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_retry_is_due_at_its_time_and_what_is_given_up_never_again(harness: &dyn Harness) {
+    let mut shop = Shop::open(harness).await;
+    let to = shop.endpoint("*").await;
+    shop.ingest("e1").await;
+    shop.ingest("e2").await;
+    let claimed = shop.claim(to, 2).await;
+    let later = shop.now.plus(Duration::from_secs(60));
+    shop.finish(&claimed[0], status(500), Next::Retry(later)).await;
+    shop.finish(&claimed[1], status(500), Next::Failed(Ending::Exhausted)).await;
+    assert_eq!(shop.store.agenda().await.unwrap(), [(to, later)]);
+    let asked = shop.ask(Wanted { endpoint: to, most: 2, in_flight: 0 }).await;
+    assert_eq!((asked.deliveries.len(), asked.next_due), (0, Some(later)));
+    shop.wait(Duration::from_secs(60));
+    let again = shop.claim(to, 2).await;
+    assert_eq!(again.iter().map(|one| one.attempt).collect::<Vec<_>>(), [2]);
+    assert_eq!(shop.state(claimed[1].key).await, Some(DeliveryState::Failed(Ending::Exhausted)));
+}
+
+pub(crate) async fn what_a_killed_bridge_had_under_way_is_due_again(harness: &dyn Harness) {
+    let shop = Shop::open(harness).await;
+    let to = shop.endpoint("*").await;
+    shop.ingest("e1").await;
+    let lost = shop.claim(to, 1).await.remove(0);
+
+    let shop = shop.reopen(harness).await;
+    assert_eq!(shop.store.agenda().await.unwrap(), [(to, shop.now)]);
+    let again = shop.claim(to, 1).await.remove(0);
+    assert_eq!((again.key, again.attempt, again.faults), (lost.key, 2, 0));
+    assert_eq!(shop.succeed(&lost).await, Finished::Lost);
+}
+
+pub(crate) async fn a_lease_that_ran_out_is_taken_back_and_no_other(harness: &dyn Harness) {
+    let shop = Shop::open(harness).await;
+    let to = shop.endpoint("*").await;
+    shop.ingest("e1").await;
+    shop.claim(to, 1).await;
+    let after = |seconds| shop.store.reclaim(shop.now.plus(Duration::from_secs(seconds)));
+    assert_eq!(after(29).await.unwrap(), 0);
+    assert_eq!(after(30).await.unwrap(), 1);
+}
+
+pub(crate) async fn what_became_too_old_ends_unsent(harness: &dyn Harness) {
+    let mut shop = Shop::open(harness).await;
+    let to = shop.endpoint("*").await;
+    shop.ingest("e1").await;
+    shop.wait(Schedule::AGE);
+    assert!(shop.claim(to, 9).await.is_empty());
+    let delivery = DeliveryKey { endpoint: to, sequence: 1 };
+    assert_eq!(shop.state(delivery).await, Some(DeliveryState::Failed(Ending::Expired)));
+    assert!(shop.store.agenda().await.unwrap().is_empty());
+}
+
+pub(crate) async fn what_the_bridge_cannot_send_is_parked(harness: &dyn Harness) {
+    let shop = Shop::open(harness).await;
+    let id = shop.create(Mode::Test, "*").await;
+    let to = shop.standing(&id).await;
+    shop.ingest("e1").await;
+    let fault = Outcome::Failed(Trouble::Internal);
+    for faults in 0..2 {
+        let one = shop.claim(to.key, 1).await.remove(0);
+        assert_eq!((one.attempt, one.faults), (faults + 1, faults));
+        shop.fail(&one, fault.clone()).await;
+    }
+    let one = shop.claim(to.key, 1).await.remove(0);
+    shop.finish(&one, fault, Next::Parked).await;
+    assert_eq!(shop.state(one.key).await, Some(DeliveryState::Parked));
+    assert!(shop.store.agenda().await.unwrap().is_empty());
+    assert_eq!(shop.standing(&id).await, to, "the endpoint is not to blame");
+}

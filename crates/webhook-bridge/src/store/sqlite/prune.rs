@@ -1,0 +1,165 @@
+//! Forgetting what is old, a little at a time and always from the old end of an index, so that its cost does not grow
+//! with what is kept.
+
+use std::time::Duration;
+
+use eventbus::Timestamp;
+use rusqlite::{Params, Result, params};
+
+use super::line;
+use super::schema::state;
+use super::writer::Write;
+use crate::model::{DeliveryKey, DeliveryState, Ending, EndpointKey, Pruned, Retention};
+
+/// The most rows of one kind in one step: a step is one of the writer's jobs, and others wait for it.
+const STEP: u32 = 256;
+
+/// Parked deliveries that nobody mended in time.
+pub(super) const PARKED: &str = "SELECT endpoint_no, sequence FROM delivery INDEXED BY delivery_parked
+     WHERE state = 8 AND due_at <= ?1 LIMIT ?2";
+
+/// The oldest attempts of an endpoint: their order is that of their deliveries.
+pub(super) const ATTEMPTS: &str = "SELECT sequence, number, started_at FROM attempt
+     WHERE endpoint_no = ?1 ORDER BY sequence, number LIMIT ?2";
+
+/// The oldest deliveries of an endpoint.
+pub(super) const DELIVERIES: &str = "SELECT sequence, created_at, state FROM delivery
+     WHERE endpoint_no = ?1 ORDER BY sequence LIMIT ?2";
+
+/// The oldest events whose body is still there.
+pub(super) const BODIES: &str = "SELECT no, received_at FROM event WHERE no > ?1 ORDER BY no LIMIT ?2";
+
+/// The oldest events, and whether a delivery of one is left.
+pub(super) const EVENTS: &str = "SELECT no, received_at,
+     EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_event WHERE event_no = event.no)
+     FROM event ORDER BY no LIMIT ?1";
+
+/// What a deleted endpoint is still owed.
+pub(super) const OWED: &str = "SELECT sequence FROM delivery INDEXED BY delivery_due
+     WHERE endpoint_no = ?1 AND state = 0 LIMIT ?2";
+
+/// Every endpoint that there is or was.
+const ENDPOINTS: &str = "SELECT endpoint_no FROM sequence";
+
+/// One step of forgetting.
+pub(super) fn prune(write: &mut Write<'_>, keep: &Retention, now: Timestamp) -> Result<Pruned> {
+    let mut steps = vec![parked(write, now)?, cancel(write, now)?];
+    let endpoints: Vec<i64> = rows(write, ENDPOINTS, [], |row| row.get(0))?;
+    for endpoint in endpoints {
+        steps.push(attempts(write, endpoint, before(now, keep.attempts()))?);
+        steps.push(deliveries(write, EndpointKey(endpoint), before(now, keep.deliveries()), now)?);
+        if steps.iter().sum::<u32>() >= STEP {
+            break;
+        }
+    }
+    steps.push(bodies(write, before(now, keep.bodies()))?);
+    steps.push(events(write, before(now, keep.deliveries()))?);
+    let rows = steps.iter().sum();
+    Ok(Pruned { rows, more: steps.iter().any(|&rows| rows >= STEP) || rows >= STEP })
+}
+
+fn before(now: Timestamp, keep: Duration) -> i64 {
+    now.as_millis().saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn rows<T>(
+    write: &Write<'_>,
+    query: &str,
+    values: impl Params,
+    read: impl FnMut(&rusqlite::Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    write.connection.prepare_cached(query)?.query_map(values, read)?.collect()
+}
+
+/// The old ones of what comes oldest first: where the first is not old, nothing else is looked at.
+fn oldest<T>(mut read: impl FnMut(u32) -> Result<Vec<T>>, old: impl Fn(&T) -> bool) -> Result<Vec<T>> {
+    if !read(1)?.first().is_some_and(&old) {
+        return Ok(Vec::new());
+    }
+    Ok(read(STEP)?.into_iter().take_while(old).collect())
+}
+
+fn count<T>(rows: &[T]) -> u32 {
+    u32::try_from(rows.len()).unwrap_or(u32::MAX)
+}
+
+/// Ends what was parked and became too old, so that its key goes on.
+fn parked(write: &mut Write<'_>, now: Timestamp) -> Result<u32> {
+    let old: Vec<(i64, u64)> =
+        rows(write, PARKED, params![now.as_millis(), STEP], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for &(endpoint, sequence) in &old {
+        let delivery = DeliveryKey { endpoint: EndpointKey(endpoint), sequence };
+        line::end(write, delivery, DeliveryState::Failed(Ending::Expired), now)?;
+    }
+    Ok(count(&old))
+}
+
+/// Ends what is owed to endpoints that were deleted.
+fn cancel(write: &mut Write<'_>, now: Timestamp) -> Result<u32> {
+    let deleted = "SELECT no FROM endpoint WHERE status = 'deleted'";
+    let deleted: Vec<i64> = rows(write, deleted, [], |row| row.get(0))?;
+    let mut ended = 0;
+    for endpoint in deleted.into_iter().map(EndpointKey) {
+        let owed: Vec<u64> = rows(write, OWED, params![endpoint.0, STEP - ended], |row| row.get(0))?;
+        for &sequence in &owed {
+            line::end(write, DeliveryKey { endpoint, sequence }, DeliveryState::Cancelled, now)?;
+        }
+        ended += count(&owed);
+    }
+    Ok(ended)
+}
+
+fn attempts(write: &Write<'_>, endpoint: i64, before: i64) -> Result<u32> {
+    let read = |most| {
+        rows(write, ATTEMPTS, params![endpoint, most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    };
+    let old = oldest(read, |(_, _, at): &(u64, u32, i64)| *at < before)?;
+    for table in ["answer", "attempt"] {
+        let delete = format!("DELETE FROM {table} WHERE endpoint_no = ?1 AND sequence = ?2 AND number = ?3");
+        let mut delete = write.connection.prepare_cached(&delete)?;
+        for (sequence, number, _) in &old {
+            delete.execute(params![endpoint, sequence, number])?;
+        }
+    }
+    Ok(count(&old))
+}
+
+/// Whatever its state: one that is older than it can become waits for an endpoint that is disabled since.
+fn deliveries(write: &mut Write<'_>, endpoint: EndpointKey, before: i64, now: Timestamp) -> Result<u32> {
+    let read = |most| {
+        rows(write, DELIVERIES, params![endpoint.0, most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    };
+    let leased = state::number(DeliveryState::Leased);
+    let old = oldest(read, |(_, at, state): &(u64, i64, u8)| *at < before && *state != leased)?;
+    let mut delete = write.connection.prepare_cached(
+        "DELETE FROM delivery WHERE endpoint_no = ?1 AND sequence = ?2 RETURNING iif(finished_at IS NULL, key, NULL)",
+    )?;
+    for (sequence, ..) in &old {
+        let key: Option<String> = delete.query_row(params![endpoint.0, sequence], |row| row.get(0))?;
+        if let Some(key) = key {
+            line::leave(write, endpoint, &key, now)?;
+        }
+    }
+    Ok(count(&old))
+}
+
+fn bodies(write: &Write<'_>, before: i64) -> Result<u32> {
+    let done: i64 = write.connection.query_row("SELECT bodies FROM forgotten", [], |row| row.get(0))?;
+    let read = |most| rows(write, BODIES, params![done, most], |row| Ok((row.get(0)?, row.get(1)?)));
+    let old = oldest(read, |(_, at): &(i64, i64)| *at < before)?;
+    let Some(&(last, _)) = old.last() else { return Ok(0) };
+    let empty = "UPDATE event SET body = x'' WHERE no > ?1 AND no <= ?2";
+    write.connection.prepare_cached(empty)?.execute([done, last])?;
+    write.connection.execute("UPDATE forgotten SET bodies = ?1", [last])?;
+    Ok(count(&old))
+}
+
+fn events(write: &Write<'_>, before: i64) -> Result<u32> {
+    let read = |most| rows(write, EVENTS, [most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+    let old = oldest(read, |(_, at, owed): &(i64, i64, bool)| *at < before && !owed)?;
+    let mut delete = write.connection.prepare_cached("DELETE FROM event WHERE no = ?1")?;
+    for (no, ..) in &old {
+        delete.execute([no])?;
+    }
+    Ok(count(&old))
+}
