@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails is a test that fails")]
 
 mod caller;
+mod health;
 mod ledger;
+mod order;
 mod peers;
 mod process;
 mod receiver;
+mod rig;
 
 use eventbus::payment_kit::{CustomerSubscriptionRenewed, Subscription};
 use http::StatusCode;

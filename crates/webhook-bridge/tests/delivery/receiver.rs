@@ -21,7 +21,7 @@ pub(crate) struct Receiver {
     requests: mpsc::UnboundedReceiver<Request>,
 }
 
-/// A request that waits for its answer; dropped without one, its connection breaks.
+/// A request that waits for its answer; dropped without one, it is answered 500.
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
