@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use eventbus::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use webhook_bridge::model::{DeliveryKey, DeliveryState, DisabledReason, Ending};
+use webhook_bridge::model::{DeliveryKey, DeliveryState, DisabledReason, Ending, Sealed};
 
 use crate::receiver::{Receiver, Request};
 use crate::rig::Rig;
@@ -35,6 +35,42 @@ async fn an_endpoint_that_asks_for_it_is_disabled_and_whoever_wants_to_know_is_t
     rig.publish("evt_2", "a.b", None).await;
     rig.stop().await;
     assert!(receiver.is_empty(), "nothing more is sent to it");
+}
+
+#[tokio::test]
+async fn who_subscribes_to_the_bus_is_told_too_and_nobody_is_told_twice() {
+    let (folder, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::start().await);
+    let (bridge, caller) = crate::bridge(&folder, &receiver).await;
+    let mut told = bridge.bus().subscribe("operators").stream("webhook_endpoint.#").await.unwrap();
+    caller
+        .post("/v1/endpoints", crate::wish(&receiver, &["checkout.#", "webhook_endpoint.#"]).to_string())
+        .await;
+    caller.post("/v1/events", crate::EVENT.to_owned()).await;
+    receiver.next().await.answer_with(StatusCode::OK, wish("disable"));
+
+    let message = told.next().await.unwrap();
+    assert_eq!(message.event().event_type().as_str(), "webhook_endpoint.disabled");
+    let event = String::from_utf8(message.event().to_json().unwrap().to_vec()).unwrap();
+    message.ack().await.unwrap();
+    let (status, answer) = caller.post("/v1/events", event).await;
+    assert_eq!((status, &answer["duplicate"]), (StatusCode::OK, &true.into()), "it is stored already");
+    bridge.stop().await;
+    assert!(receiver.is_empty());
+}
+
+#[tokio::test]
+async fn a_fault_of_the_bridge_is_charged_to_no_endpoint_and_tried_again_later() {
+    let (rig, mut receiver) = (Rig::start(), Receiver::start().await);
+    let id = rig.endpoint_with(&receiver.url(), "*", Sealed(vec![1])).await;
+    let before = rig.standing(&id).await;
+    rig.publish("evt_1", "a.b", None).await;
+    let later = Timestamp::now().plus(Duration::from_secs(4));
+    while !rig.store.agenda().await.unwrap().iter().any(|(_, due)| *due > later) {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(rig.standing(&id).await, before);
+    rig.stop().await;
+    assert!(receiver.is_empty());
 }
 
 #[tokio::test]

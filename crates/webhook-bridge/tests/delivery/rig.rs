@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use webhook_bridge::Result;
 use webhook_bridge::dispatcher::{Dispatcher, Sender};
 use webhook_bridge::model::{
-    EnabledEvents, EndpointId, EndpointUrl, Mode, NewEndpoint, Schedule, Secret, Standing,
+    EnabledEvents, EndpointId, EndpointUrl, Mode, NewEndpoint, Schedule, Sealed, Secret, Standing,
 };
 use webhook_bridge::store::{SqliteStore, Store};
 use webhook_bridge::vault::Vault;
@@ -41,18 +41,16 @@ impl Rig {
     /// An endpoint with retries after a second, and this long for a request.
     pub(crate) async fn endpoint(&self, url: &str, events: &str, timeout: Duration) -> EndpointId {
         let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
-        let new = NewEndpoint {
-            mode: Mode::Test,
-            url: EndpointUrl::parse(url).unwrap(),
-            description: String::new(),
-            enabled_events: EnabledEvents::parse(vec![events.to_owned()]).unwrap(),
-            metadata: JsonMap::default(),
-            format: "standard".into(),
-            secret: self.vault.seal(&secret).unwrap(),
-            schedule: Schedule::from_seconds(&[1; 30]).unwrap(),
-            max_in_flight: 8,
-            timeout,
-        };
+        let secret = self.vault.seal(&secret).unwrap();
+        self.create(NewEndpoint { timeout, ..new(url, events, secret) }).await
+    }
+
+    /// An endpoint with whatever for a secret.
+    pub(crate) async fn endpoint_with(&self, url: &str, events: &str, secret: Sealed) -> EndpointId {
+        self.create(new(url, events, secret)).await
+    }
+
+    async fn create(&self, new: NewEndpoint) -> EndpointId {
         self.store.create_endpoint(new, Timestamp::now()).await.unwrap().id
     }
 
@@ -71,5 +69,20 @@ impl Rig {
         self.stop.cancel();
         self.dispatcher.await.unwrap().unwrap();
         self.store.close().await;
+    }
+}
+
+fn new(url: &str, events: &str, secret: Sealed) -> NewEndpoint {
+    NewEndpoint {
+        mode: Mode::Test,
+        url: EndpointUrl::parse(url).unwrap(),
+        description: String::new(),
+        enabled_events: EnabledEvents::parse(vec![events.to_owned()]).unwrap(),
+        metadata: JsonMap::default(),
+        format: "standard".into(),
+        secret,
+        schedule: Schedule::from_seconds(&[1; 30]).unwrap(),
+        max_in_flight: 8,
+        timeout: Duration::from_secs(5),
     }
 }

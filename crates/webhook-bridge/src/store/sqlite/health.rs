@@ -22,8 +22,10 @@ pub(super) fn observe(write: &mut Write<'_>, attempt: &Attempt, now: Timestamp) 
     if before.is_none() && attempt.outcome.is_success() && attempt.outcome.wish().is_none() {
         return Ok(None);
     }
-    let mut statement =
-        write.connection.prepare_cached("SELECT max_in_flight FROM endpoint WHERE no = ?1")?;
+    // One that is disabled meanwhile begins anew when it is enabled.
+    let mut statement = write
+        .connection
+        .prepare_cached("SELECT max_in_flight FROM endpoint WHERE no = ?1 AND status = 'enabled'")?;
     let Some(most) = statement.query_row([endpoint.0], |row| row.get(0)).optional()? else { return Ok(None) };
     let before = before.unwrap_or_default();
     let mut after = before.clone();
