@@ -121,3 +121,21 @@ fn retention(text: &str) -> Result<Retention> {
         _ => Err(Error::invalid("WEBHOOK_BRIDGE_RETENTION_DAYS: must be three numbers such as 30,30,90")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_is_kept_is_three_numbers_of_days() {
+        let read =
+            |text: &str| Config::read(|name| name.ends_with("_RETENTION_DAYS").then(|| text.to_owned()));
+        let kept = |text| read(text).unwrap().retention;
+        assert_eq!(kept("9, 10,11"), Retention::days(9, 10, 11).unwrap());
+        assert_eq!(kept("30,30,90"), Retention::default());
+        for text in ["", "30", "30,30", "30,30,90,1", "30,x,90", "8,30,90", "30,8,90", "91,30,90", "30,91,90"]
+        {
+            assert_eq!(read(text).unwrap_err().kind(), crate::ErrorKind::Invalid, "{text:?}");
+        }
+    }
+}

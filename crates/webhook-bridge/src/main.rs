@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use webhook_bridge::{Config, Error, ErrorKind, Result};
@@ -25,7 +26,15 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<()> {
+    open_files();
     webhook_bridge::run(Config::from_env()?, stopped()?).await
+}
+
+/// As many files as the system lets this process have: each request under way is one.
+fn open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it may not, it goes on with what it has.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Done at SIGTERM or SIGINT.

@@ -12,6 +12,7 @@ use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -110,11 +111,20 @@ async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }
+            Ok(Err(error)) if is_ours(&error) => {
+                return Err(ConnectError { trouble: Trouble::Internal, note: error.to_string() });
+            }
             Ok(Err(error)) => note = format!("{address}: {error}"),
             Err(_) => note = format!("{address}: connecting timed out"),
         }
     }
     Err(ConnectError { trouble: Trouble::Connect, note })
+}
+
+/// No more files may be opened: not the peer's fault.
+fn is_ours(error: &std::io::Error) -> bool {
+    let ours = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
+    ours.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 impl Service<Uri> for Connector {

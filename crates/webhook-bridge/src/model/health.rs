@@ -81,7 +81,7 @@ pub struct Standing {
 
 /// How an endpoint is doing. The default is well.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Health {
     /// It asked to be left alone.
     held: Option<Held>,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use eventbus::Timestamp;
 use rusqlite::{OptionalExtension as _, Result, Row, params};
 
-use super::convert::{json, parsed};
+use super::convert::{is_damage, json, parsed};
 use super::writer::Write;
 use super::{health, line};
 use crate::model::{
@@ -31,8 +31,23 @@ pub(super) const NEXT: &str = "SELECT due_at FROM delivery INDEXED BY delivery_d
 pub(super) const LOST: &str = "SELECT endpoint_no, sequence, attempts FROM delivery INDEXED BY delivery_lease
      WHERE state = 1 AND lease_until <= ?1";
 
-/// Leases deliveries of one endpoint, as many as it may have under way.
+/// When an endpoint that cannot be read is looked at again.
+const UNREADABLE: Duration = Duration::from_secs(60);
+
+/// Leases deliveries of one endpoint, as many as it may have under way. One whose row is damaged has none, and the others
+/// asked about with it do not suffer.
 pub(super) fn claim(write: &mut Write<'_>, wanted: Wanted, now: Timestamp) -> Result<Claimed> {
+    match claim_of(write, wanted, now) {
+        Err(cause) if is_damage(&cause) => {
+            tracing::error!(endpoint = wanted.endpoint.0, %cause, "an endpoint cannot be read");
+            let (endpoint, next_due) = (wanted.endpoint, Some(now.plus(UNREADABLE)));
+            Ok(Claimed { endpoint, deliveries: vec![], next_due, max_in_flight: 1 })
+        }
+        claimed => claimed,
+    }
+}
+
+fn claim_of(write: &mut Write<'_>, wanted: Wanted, now: Timestamp) -> Result<Claimed> {
     let endpoint = wanted.endpoint;
     let Some((target, most)) = enabled(write, endpoint)? else {
         return Ok(Claimed { endpoint, deliveries: vec![], next_due: None, max_in_flight: 1 });

@@ -24,3 +24,8 @@ pub(super) fn to_json(value: &impl Serialize) -> Result<String> {
 pub(super) fn parsed<T>(column: usize, parse: impl FnOnce() -> Result<T>) -> rusqlite::Result<T> {
     parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
+
+/// Tells whether a row is not what this program writes, which is that row's trouble and nobody else's.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..))
+}

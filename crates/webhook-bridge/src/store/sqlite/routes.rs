@@ -6,8 +6,10 @@ use std::collections::HashMap;
 
 use eventbus::Pattern;
 use eventbus::transport::Order;
-use rusqlite::{Connection, Result};
+use rusqlite::{Connection, Result, Row};
 
+use super::convert::{is_damage, json, parsed};
+use super::standing::order_of;
 use crate::model::{EnabledEvents, EndpointKey, Mode};
 
 /// The enabled endpoints by what they want.
@@ -29,10 +31,14 @@ impl Routes {
         let mut routes = Self::default();
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let texts: String = row.get(2)?;
-            let events = super::convert::parsed(2, || EnabledEvents::parse(super::convert::json(&texts)?))?;
-            let route = (EndpointKey(row.get(0)?), super::standing::order_of(&row.get::<_, String>(3)?));
-            routes.add(Mode::from(row.get::<_, bool>(1)?), route, &events);
+            match wanted(row) {
+                Ok((mode, route, events)) => routes.add(mode, route, &events),
+                // It gets nothing until it is mended; the others do.
+                Err(cause) if is_damage(&cause) => {
+                    tracing::error!(endpoint = row.get::<_, i64>(0)?, %cause, "an endpoint cannot be read");
+                }
+                Err(cause) => return Err(cause),
+            }
         }
         Ok(routes)
     }
@@ -57,4 +63,11 @@ impl Routes {
         found.dedup();
         found
     }
+}
+
+/// What an endpoint wants.
+fn wanted(row: &Row<'_>) -> Result<(Mode, Route, EnabledEvents)> {
+    let (texts, order): (String, String) = (row.get(2)?, row.get(3)?);
+    let events = parsed(2, || EnabledEvents::parse(json(&texts)?))?;
+    Ok((Mode::from(row.get::<_, bool>(1)?), (EndpointKey(row.get(0)?), order_of(&order)), events))
 }

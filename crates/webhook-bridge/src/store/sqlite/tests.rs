@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::store::conformance::{Harness, suite};
+use crate::store::conformance::{Harness, Shop, suite};
 
 /// A file in a folder of its own.
 struct File {
@@ -29,6 +29,24 @@ async fn two_bridges_never_have_one_store() {
     let _first = file.open(Timestamp::now()).await;
     let second = SqliteStore::open(&file.folder.path().join("s.sqlite"), Timestamp::now());
     assert_eq!(second.unwrap_err().kind(), ErrorKind::Conflict);
+}
+
+/// Damage is one row's trouble: whoever it is of gets nothing, the others are served.
+#[tokio::test]
+async fn an_endpoint_whose_row_is_damaged_holds_up_no_other() {
+    for damage in ["url = 'no url'", "schedule = 'no list'", "enabled_events = 'no list'"] {
+        let file = file();
+        let shop = Shop::open(&file).await;
+        let (damaged, other) = (shop.endpoint("*").await, shop.endpoint("*").await);
+        shop.ingest("e1").await;
+        let outside = Connection::open(file.folder.path().join("s.sqlite")).unwrap();
+        outside.execute(&format!("UPDATE endpoint SET {damage} WHERE no = ?1"), [damaged.0]).unwrap();
+        let shop = shop.reopen(&file).await;
+        shop.ingest("e2").await;
+        let wanted = [damaged, other].map(|endpoint| Wanted { endpoint, most: 8, in_flight: 0 });
+        let claimed = shop.store.claim(wanted.into(), shop.now).await.unwrap();
+        assert_eq!(claimed[1].deliveries.len(), 2, "{damage}");
+    }
 }
 
 /// Every query whose table grows, with what its plan must name.
