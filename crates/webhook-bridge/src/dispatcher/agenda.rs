@@ -3,9 +3,9 @@
 //! Endpoints with something due and room for it stand in a ring and are served in turn. One that is saturated, held or
 //! has nothing due stands nowhere, so it costs the others nothing, whatever it is owed.
 //!
-//! Requests that take long do not take the slots of those that do not: there are slots for either, and a request that
-//! has been under way for [`PATIENCE`] moves from the ones to the others. So however many endpoints hang, and whatever
-//! they are owed, the quick slots are free again within that time.
+//! Requests that take long do not take the slots of those that do not: there are slots for each [`Pace`], and a request
+//! that is under way for longer moves from the ones to the next. So however many endpoints hang, and whatever they are
+//! owed, the slots of those that answer soon are free again soon, and of those that answer late not much later.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
@@ -16,18 +16,41 @@ use crate::model::{Claimed, EndpointKey, NewEndpoint, Wanted};
 
 /// The most that one endpoint is given in its turn, so that a long backlog does not fill a round.
 const TURN: u32 = 32;
-/// How long a request may be under way as a quick one.
-const PATIENCE: Duration = Duration::from_millis(500);
-
-/// How many requests may be under way, whoever's they are.
+/// How many requests may begin of each pace, whoever's they are. What turns out to be of a later one may exceed that one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slots {
-    /// Those of endpoints that answered their last one soon, as far as is known.
     pub(super) quick: u32,
-    /// Those of the others; what was begun as quick and is not may exceed it.
     pub(super) slow: u32,
-    /// All together.
+    pub(super) stuck: u32,
+    /// How many may be under way in all.
     pub(super) all: u32,
+}
+
+/// How soon an endpoint answers: as its last request, or one that is under way. One that nothing is known of is quick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Pace {
+    Quick = 0,
+    Slow = 1,
+    Stuck = 2,
+}
+
+impl Pace {
+    const ALL: [Self; 3] = [Self::Quick, Self::Slow, Self::Stuck];
+
+    /// For how long a request may be under way as one of this pace, and of which it is then.
+    fn limit(self) -> Option<(Duration, Self)> {
+        match self {
+            Self::Quick => Some((Duration::from_millis(500), Self::Slow)),
+            Self::Slow => Some((Duration::from_secs(5), Self::Stuck)),
+            Self::Stuck => None,
+        }
+    }
+
+    /// The pace of a request that took this long.
+    fn of(took: Duration) -> Self {
+        let fits = |pace: &Self| pace.limit().is_none_or(|(limit, _)| took < limit);
+        Self::ALL.into_iter().find(fits).unwrap_or(Self::Stuck)
+    }
 }
 
 /// A request under way.
@@ -39,22 +62,14 @@ pub(super) struct RequestKey(u64);
 pub(super) struct Agenda {
     lanes: HashMap<EndpointKey, Lane>,
     /// Something due and room, in turn: the endpoints of each pace.
-    ready: [VecDeque<EndpointKey>; 2],
+    ready: [VecDeque<EndpointKey>; 3],
     /// Something due later and room.
     waiting: BTreeSet<(Timestamp, EndpointKey)>,
     slots: Slots,
-    /// How many requests of each pace are under way.
-    used: [u32; 2],
     requests: HashMap<RequestKey, Request>,
-    /// The quick ones, the oldest first, with those that ended meanwhile.
-    young: VecDeque<(Timestamp, RequestKey)>,
+    /// The requests under way of each pace, the oldest first.
+    under_way: [BTreeSet<(Timestamp, RequestKey)>; 3],
     numbers: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pace {
-    Quick = 0,
-    Slow = 1,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +85,7 @@ struct Lane {
     in_flight: u32,
     most: u32,
     stands: Stands,
-    /// As which its next requests begin: as its last one was, or one that is under way.
+    /// As which its next requests begin.
     pace: Pace,
 }
 
@@ -91,9 +106,8 @@ impl Agenda {
             ready: Default::default(),
             waiting: BTreeSet::new(),
             slots,
-            used: [0; 2],
             requests: HashMap::new(),
-            young: VecDeque::new(),
+            under_way: Default::default(),
             numbers: 0,
         }
     }
@@ -118,7 +132,7 @@ impl Agenda {
             self.place(endpoint, now);
         }
         let (mut wanted, mut taken) = (Vec::new(), 0);
-        for pace in [Pace::Quick, Pace::Slow] {
+        for pace in Pace::ALL {
             let mut room = self.room(pace).min(self.left().saturating_sub(taken));
             let share = share(room, self.ready[pace as usize].len());
             while room > 0 {
@@ -161,11 +175,8 @@ impl Agenda {
     fn begin(&mut self, request: Request) -> RequestKey {
         self.numbers += 1;
         let key = RequestKey(self.numbers);
-        self.used[request.pace as usize] += 1;
+        self.under_way[request.pace as usize].insert((request.began, key));
         self.requests.insert(key, request);
-        if request.pace == Pace::Quick {
-            self.young.push_back((request.began, key));
-        }
         key
     }
 
@@ -183,29 +194,24 @@ impl Agenda {
     /// A request ended.
     pub(super) fn finished(&mut self, key: RequestKey, now: Timestamp) {
         let Some(request) = self.requests.remove(&key) else { return };
-        self.used[request.pace as usize] -= 1;
-        while self.young.front().is_some_and(|(_, key)| !self.requests.contains_key(key)) {
-            self.young.pop_front();
-        }
+        self.under_way[request.pace as usize].remove(&(request.began, key));
         let Some(lane) = self.lanes.get_mut(&request.endpoint) else { return };
         lane.in_flight = lane.in_flight.saturating_sub(1);
-        lane.pace = if now.since(request.began) < PATIENCE { Pace::Quick } else { Pace::Slow };
+        lane.pace = Pace::of(now.since(request.began));
         self.place(request.endpoint, now);
         self.forget(request.endpoint);
     }
 
     /// When there is something to do next without a hint; `None` when nothing waits, or there is no room.
     pub(super) fn next(&self, now: Timestamp) -> Option<Timestamp> {
-        let open = |pace| self.room(pace).min(self.left()) > 0;
-        let stand = |pace| !self.ready[pace as usize].is_empty();
-        if [Pace::Quick, Pace::Slow].into_iter().any(|pace| open(pace) && stand(pace)) {
-            return Some(now);
-        }
+        let stand = |pace: &Pace| !self.ready[*pace as usize].is_empty();
         let due = self.waiting.first().map(|(due, _)| *due).filter(|_| self.left() > 0);
-        // Room comes by a request that ends, which is told, or by one that turns out to be slow.
-        let aged = self.young.front().map(|(began, _)| began.plus(PATIENCE));
-        let aged = aged.filter(|_| stand(Pace::Quick) && !open(Pace::Quick));
-        [due, aged].into_iter().flatten().min()
+        // Room comes by a request that ends, which is told, or by one that turns out to be of a later pace.
+        let open = |pace: Pace| match self.room(pace).min(self.left()) {
+            0 => self.ages(pace),
+            _ => Some(now),
+        };
+        Pace::ALL.into_iter().filter(stand).filter_map(open).chain(due).min()
     }
 
     /// How many more requests of a pace may begin.
@@ -213,30 +219,37 @@ impl Agenda {
         let most = match pace {
             Pace::Quick => self.slots.quick,
             Pace::Slow => self.slots.slow,
+            Pace::Stuck => self.slots.stuck,
         };
-        most.saturating_sub(self.used[pace as usize])
+        most.saturating_sub(count(&self.under_way[pace as usize]))
     }
 
     /// How many more may begin at all.
     fn left(&self) -> u32 {
-        self.slots.all.saturating_sub(self.used.iter().sum())
+        self.slots.all.saturating_sub(self.under_way.iter().map(count).sum())
     }
 
-    /// Moves requests that have been under way for too long to the slow ones, and their endpoints with them.
+    /// When the oldest request of a pace turns out to be of the next one.
+    fn ages(&self, pace: Pace) -> Option<Timestamp> {
+        let (limit, _) = pace.limit()?;
+        self.under_way[pace as usize].first().map(|(began, _)| began.plus(limit))
+    }
+
+    /// Moves requests that have been under way for too long to the next pace, and their endpoints with them.
     fn age(&mut self, now: Timestamp) {
-        while let Some((_, key)) =
-            self.young.front().copied().filter(|(began, _)| now.since(*began) >= PATIENCE)
-        {
-            self.young.pop_front();
-            let Some(request) = self.requests.get_mut(&key) else { continue };
-            request.pace = Pace::Slow;
-            self.used[Pace::Quick as usize] -= 1;
-            self.used[Pace::Slow as usize] += 1;
-            let endpoint = request.endpoint;
-            if let Some(lane) = self.lanes.get_mut(&endpoint) {
-                lane.pace = Pace::Slow;
+        for pace in Pace::ALL {
+            let Some((_, next)) = pace.limit() else { return };
+            while self.ages(pace).is_some_and(|at| at <= now) {
+                let Some((began, key)) = self.under_way[pace as usize].pop_first() else { break };
+                self.under_way[next as usize].insert((began, key));
+                let Some(request) = self.requests.get_mut(&key) else { continue };
+                request.pace = next;
+                let endpoint = request.endpoint;
+                if let Some(lane) = self.lanes.get_mut(&endpoint) {
+                    lane.pace = lane.pace.max(next);
+                }
+                self.place(endpoint, now);
             }
-            self.place(endpoint, now);
         }
     }
 
@@ -277,6 +290,10 @@ impl Agenda {
 /// What each may take at once where many stand in a ring, so that all of them are known before some have taken it all.
 fn share(room: u32, standing: usize) -> u32 {
     (room / u32::try_from(standing).unwrap_or(u32::MAX).max(1)).max(1)
+}
+
+fn count(requests: &BTreeSet<(Timestamp, RequestKey)>) -> u32 {
+    u32::try_from(requests.len()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

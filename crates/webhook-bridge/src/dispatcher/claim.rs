@@ -15,9 +15,9 @@ use crate::error::{ErrorKind, Result};
 use crate::model::{Attempt, Claimed, Finished, Leased, Next, Notice};
 use crate::store::Store;
 
-/// The most requests at once, whoever's they are: as many quick ones as slow ones, and as many again that began as quick
-/// ones and are not.
-const SLOTS: Slots = Slots { quick: 256, slow: 256, all: 1024 };
+/// The most requests that begin at once, whoever's they are: 512, of which half are for endpoints that answer soon. As
+/// many again may be under way that began as quicker ones than they are.
+const SLOTS: Slots = Slots { quick: 256, slow: 128, stuck: 128, all: 1024 };
 /// How long to wait when the store cannot be asked, and how often to look for leases that ran out.
 const PAUSE: Duration = Duration::from_secs(1);
 const SWEEP: Duration = Duration::from_secs(15);

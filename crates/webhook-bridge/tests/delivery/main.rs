@@ -9,6 +9,7 @@ mod order;
 mod peers;
 mod process;
 mod receiver;
+mod retention;
 mod rig;
 
 use eventbus::payment_kit::{CustomerSubscriptionRenewed, Subscription};

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
+
 use super::*;
 use crate::model::{DeliveryKey, EndpointUrl, Lease, Leased, Payload, Schedule, Target};
 
@@ -30,7 +33,10 @@ fn claimed(wanted: Wanted, next_due: Option<Timestamp>) -> Claimed {
     Claimed { endpoint: wanted.endpoint, deliveries, next_due, max_in_flight: NewEndpoint::IN_FLIGHT }
 }
 
-const SLOTS: Slots = Slots { quick: 100, slow: 100, all: 300 };
+const SLOTS: Slots = Slots { quick: 100, slow: 100, stuck: 100, all: 400 };
+/// From when on a request is no longer quick, and from when on it is stuck.
+const SLOW: Duration = Duration::from_millis(500);
+const STUCK: Duration = Duration::from_secs(5);
 
 /// An agenda, and the requests that are under way.
 struct Desk {
@@ -55,6 +61,11 @@ impl Desk {
             self.under_way.extend(keys.into_iter().map(|key| (one.endpoint, key)));
         }
         wanted.iter().map(|one| (one.endpoint.0, one.most)).collect()
+    }
+
+    /// How many requests of each pace are under way.
+    fn used(&self) -> [u32; 3] {
+        Pace::ALL.map(|pace| count(&self.agenda.under_way[pace as usize]))
     }
 
     fn finish(&mut self, endpoint: i64, now: Timestamp) {
@@ -91,7 +102,7 @@ fn endpoints_share_what_room_there_is_and_take_turns() {
     (1..=3).for_each(|no| desk.due(no, NOW));
     assert_eq!(desk.claim(NOW, Some(NOW)), [(1, 2), (2, 2), (3, 2)]);
     assert_eq!(desk.claim(NOW, Some(NOW)), [(1, 1), (2, 1)]);
-    assert_eq!(desk.agenda.next(NOW), Some(NOW.plus(PATIENCE)));
+    assert_eq!(desk.agenda.next(NOW), Some(NOW.plus(SLOW)));
     desk.finish(1, NOW);
     assert_eq!(desk.claim(NOW, Some(NOW)), [(3, 1)]);
     desk.finish(1, NOW);
@@ -126,7 +137,7 @@ fn an_endpoint_that_is_owed_nothing_is_forgotten() {
     desk.claim(NOW, None);
     (0..8).for_each(|_| desk.finish(1, NOW));
     assert!(desk.agenda.lanes.is_empty() && desk.agenda.requests.is_empty());
-    assert_eq!((desk.agenda.used, desk.agenda.young.len()), ([0, 0], 0));
+    assert_eq!(desk.used(), [0, 0, 0]);
 }
 
 #[test]
@@ -137,28 +148,43 @@ fn endpoints_that_hang_give_the_quick_slots_back_though_no_request_ends() {
     assert_eq!(desk.claim(NOW, Some(NOW)).len(), 36, "all that is left for the quick ones");
     desk.due(65, NOW);
     assert_eq!(desk.claim(NOW, Some(NOW)), [], "no room yet");
-    let later = NOW.plus(PATIENCE);
+    let later = NOW.plus(SLOW);
     assert_eq!(desk.agenda.next(NOW), Some(later), "and no longer than that");
     assert_eq!(desk.claim(later, Some(NOW)), [(65, 8)]);
+}
+
+/// Endpoints 1 to `count`, each with its first requests ended after so long.
+fn known(desk: &mut Desk, count: i64, took: Duration) -> Timestamp {
+    (1..=count).for_each(|no| desk.due(no, NOW));
+    while !desk.claim(NOW, Some(NOW)).is_empty() {}
+    let now = NOW.plus(took);
+    while let Some(&(endpoint, _)) = desk.under_way.first() {
+        desk.finish(endpoint.0, now);
+    }
+    now
 }
 
 #[test]
 fn those_known_to_be_slow_share_their_own_slots_however_many_they_are() {
     let mut desk = Desk::new(SLOTS);
-    let mut now = NOW;
-    for no in 1..=200 {
-        desk.agenda.due(EndpointKey(no), now, now);
-        desk.claim(now, Some(NOW));
-        now = now.plus(PATIENCE);
-        while desk.under_way.iter().any(|(of, _)| of.0 == no) {
-            desk.finish(no, now);
-        }
-    }
-    desk.claim(now, Some(NOW));
-    assert_eq!(desk.agenda.used[Pace::Slow as usize], SLOTS.slow);
-    assert_eq!(desk.agenda.used[Pace::Quick as usize], 0);
-    desk.due(201, NOW);
-    assert_eq!(desk.claim(now, None), [(201, 8)], "at once");
+    let now = known(&mut desk, 100, SLOW);
+    while !desk.claim(now, Some(NOW)).is_empty() {}
+    assert_eq!(desk.used(), [0, SLOTS.slow, 0]);
+    desk.due(101, NOW);
+    assert_eq!(desk.claim(now, None), [(101, 8)], "at once");
+}
+
+#[test]
+fn those_that_hang_give_the_slots_of_slow_ones_back_too() {
+    let mut desk = Desk::new(SLOTS);
+    let now = known(&mut desk, 100, SLOW);
+    while !desk.claim(now, Some(NOW)).is_empty() {}
+    let later = now.plus(STUCK);
+    assert_eq!(desk.agenda.next(now), Some(later));
+    desk.claim(later, Some(NOW));
+    assert_eq!(desk.used(), [0, 0, SLOTS.slow], "each of them hangs");
+    assert_eq!(Pace::of(STUCK), Pace::Stuck);
+    assert_eq!(desk.agenda.next(later), None, "until a request ends");
 }
 
 #[test]
@@ -166,7 +192,7 @@ fn an_endpoint_that_answers_soon_again_is_quick_again() {
     let mut desk = Desk::new(Slots { slow: 1, ..SLOTS });
     desk.due(1, NOW);
     desk.claim(NOW, Some(NOW));
-    let later = NOW.plus(PATIENCE);
+    let later = NOW.plus(SLOW);
     (0..8).for_each(|_| desk.finish(1, later));
     assert_eq!(desk.claim(later, Some(NOW)), [(1, 1)]);
     desk.finish(1, later);
@@ -175,12 +201,79 @@ fn an_endpoint_that_answers_soon_again_is_quick_again() {
 
 #[test]
 fn there_is_a_last_limit_to_all_of_them() {
-    let mut desk = Desk::new(Slots { quick: 8, slow: 8, all: 20 });
+    let mut desk = Desk::new(Slots { quick: 8, slow: 8, stuck: 8, all: 20 });
     let mut now = NOW;
     for no in 1..=9 {
         desk.agenda.due(EndpointKey(no), now, now);
         desk.claim(now, None);
-        now = now.plus(PATIENCE);
+        now = now.plus(SLOW);
     }
-    assert_eq!(desk.agenda.used.iter().sum::<u32>(), 20);
+    assert_eq!(desk.used().iter().sum::<u32>(), 20);
+}
+
+/// A store that only counts what it owes, beside an agenda.
+struct World {
+    agenda: Agenda,
+    owed: HashMap<EndpointKey, usize>,
+    under_way: Vec<(EndpointKey, RequestKey)>,
+    now: Timestamp,
+}
+
+const FEW: Slots = Slots { quick: 5, slow: 4, stuck: 3, all: 17 };
+const ENDPOINTS: i64 = 7;
+
+impl World {
+    fn claim(&mut self) {
+        let wanted = self.agenda.wanted(self.now);
+        for one in wanted {
+            let under_way = self.under_way.iter().filter(|(of, _)| *of == one.endpoint).count();
+            assert_eq!(one.in_flight as usize, under_way);
+            assert!(one.most > 0 && one.in_flight + one.most <= NewEndpoint::IN_FLIGHT, "{one:?}");
+            let owed = self.owed.entry(one.endpoint).or_default();
+            let given = (*owed).min(one.most as usize);
+            *owed -= given;
+            let mut answer = claimed(one, (*owed > 0).then_some(self.now));
+            answer.deliveries.truncate(given);
+            let keys = self.agenda.claimed(&answer, self.now);
+            self.under_way.extend(keys.into_iter().map(|key| (one.endpoint, key)));
+        }
+        assert!(self.under_way.len() <= FEW.all as usize);
+    }
+
+    fn act(&mut self, dice: &mut SmallRng) {
+        match dice.random_range(0..6) {
+            0 | 1 => {
+                let endpoint = EndpointKey(dice.random_range(0..ENDPOINTS));
+                *self.owed.entry(endpoint).or_default() += dice.random_range(1..13);
+                self.agenda.due(endpoint, self.now, self.now);
+            }
+            2 | 3 => self.claim(),
+            4 if !self.under_way.is_empty() => {
+                let at = dice.random_range(0..self.under_way.len());
+                self.agenda.finished(self.under_way.swap_remove(at).1, self.now);
+            }
+            _ => {
+                let passed = [1, 100, 500, 5000][dice.random_range(0..4)];
+                self.now = self.now.plus(Duration::from_millis(passed));
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_happens_no_limit_is_broken_and_nobody_is_forgotten() {
+    for seed in 1..=300 {
+        let mut dice = SmallRng::seed_from_u64(seed);
+        let (agenda, owed, under_way) = (Agenda::new(FEW), HashMap::new(), Vec::new());
+        let mut world = World { agenda, owed, under_way, now: NOW };
+        (0..400).for_each(|_| world.act(&mut dice));
+        // From here on all requests end: then all that is owed must be asked for, with no further hint.
+        for _ in 0..10_000 {
+            world.claim();
+            let Some((_, key)) = world.under_way.pop() else { break };
+            world.agenda.finished(key, world.now);
+        }
+        assert!(world.owed.values().all(|owed| *owed == 0), "seed {seed}: {:?}", world.owed);
+        assert!(world.agenda.lanes.is_empty() && world.agenda.requests.is_empty(), "seed {seed}");
+    }
 }

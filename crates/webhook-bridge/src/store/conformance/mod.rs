@@ -45,6 +45,7 @@ macro_rules! suite {
             nothing_waits_without_order_or_without_a_key
             a_kill_changes_no_order
             what_is_parked_holds_its_key_until_it_is_too_old
+            whatever_happens_each_key_keeps_its_order
         );
         suite!(@ $harness, health:
             an_endpoint_that_asked_for_it_is_left_alone

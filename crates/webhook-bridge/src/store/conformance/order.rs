@@ -1,10 +1,14 @@
 //! Order by key: a refund never overtakes its payment, and nothing else waits.
 
+use std::collections::{HashMap, VecDeque};
+
 use eventbus::transport::Order;
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 use super::{Harness, Shop, status};
 use crate::model::{
-    DeliveryKey, DeliveryState, Ending, EndpointKey, Next, Outcome, Retention, Schedule, Trouble,
+    DeliveryKey, DeliveryState, Ending, EndpointKey, Leased, Next, Outcome, Retention, Schedule, Trouble,
 };
 
 /// A store with an endpoint that wants order by key, owed these: id and key.
@@ -96,4 +100,71 @@ pub(crate) async fn what_is_parked_holds_its_key_until_it_is_too_old(harness: &d
     assert_eq!(shop.state(one.key).await, Some(DeliveryState::Failed(Ending::Expired)));
     let next = DeliveryKey { endpoint: to, sequence: 2 };
     assert_eq!(shop.state(next).await, Some(DeliveryState::Pending));
+}
+
+/// What an endpoint is owed, as a model has it: of each key the events that are not over.
+struct Lines {
+    shop: Shop,
+    to: EndpointKey,
+    owed: HashMap<String, VecDeque<String>>,
+    leased: Vec<Leased>,
+    stored: usize,
+}
+
+impl Lines {
+    async fn store(&mut self, key: u32) {
+        let id = format!("{key}-{}", self.stored);
+        self.stored += 1;
+        self.shop.keyed(&id, &key.to_string()).await;
+        self.owed.entry(key.to_string()).or_default().push_back(id);
+    }
+
+    /// Whatever is claimed is the first of its key, and of no key that is under way.
+    async fn claim(&mut self) -> usize {
+        let claimed = self.shop.claim(self.to, 3).await;
+        for one in &claimed {
+            let (key, _) = one.payload.event_id.split_once('-').unwrap();
+            assert_eq!(self.owed[key].front(), Some(&one.payload.event_id), "{:?}", self.owed);
+            assert!(self.leased.iter().all(|other| other.key != one.key), "{one:?}");
+        }
+        self.leased.extend_from_slice(&claimed);
+        claimed.len()
+    }
+
+    async fn end(&mut self, at: usize, next: Next) {
+        let one = self.leased.swap_remove(at);
+        // No failure of the endpoint's, so that it is not left alone.
+        let outcome =
+            if matches!(next, Next::Retry(_)) { Outcome::Failed(Trouble::Internal) } else { status(200) };
+        self.shop.finish(&one, outcome, next).await;
+        if !matches!(next, Next::Retry(_)) {
+            let (key, _) = one.payload.event_id.split_once('-').unwrap();
+            self.owed.get_mut(key).unwrap().pop_front();
+        }
+    }
+}
+
+pub(crate) async fn whatever_happens_each_key_keeps_its_order(harness: &dyn Harness) {
+    let (shop, to) = owing(harness, &[]).await;
+    let mut lines = Lines { shop, to, owed: HashMap::new(), leased: Vec::new(), stored: 0 };
+    let mut dice = SmallRng::seed_from_u64(1);
+    for _ in 0..400 {
+        let at = (!lines.leased.is_empty()).then(|| dice.random_range(0..lines.leased.len()));
+        match (dice.random_range(0..16), at) {
+            (0..6, _) => lines.store(dice.random_range(0..5)).await,
+            (6..10, _) => _ = lines.claim().await,
+            (10, Some(at)) => lines.end(at, Next::Failed(Ending::Exhausted)).await,
+            (11 | 12, Some(at)) => lines.end(at, Next::Retry(lines.shop.now)).await,
+            (13 | 14, Some(at)) => lines.end(at, Next::Succeeded).await,
+            (15, _) if dice.random_range(0..5) == 0 => {
+                lines.leased.clear();
+                lines.shop = lines.shop.reopen(harness).await;
+            }
+            _ => {}
+        }
+    }
+    while lines.claim().await + lines.leased.len() > 0 {
+        lines.end(0, Next::Succeeded).await;
+    }
+    assert!(lines.owed.values().all(VecDeque::is_empty), "{:?}", lines.owed);
 }

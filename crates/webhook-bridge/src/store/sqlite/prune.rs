@@ -38,24 +38,48 @@ pub(super) const EVENTS: &str = "SELECT no, received_at,
 pub(super) const OWED: &str = "SELECT sequence FROM delivery INDEXED BY delivery_due
      WHERE endpoint_no = ?1 AND state = 0 LIMIT ?2";
 
-/// Every endpoint that there is or was.
-const ENDPOINTS: &str = "SELECT endpoint_no FROM sequence";
+/// The next endpoints, those that were deleted too, and whether they were.
+pub(super) const ENDPOINTS: &str = "SELECT sequence.endpoint_no, coalesce(endpoint.status = 'deleted', 1)
+     FROM sequence LEFT JOIN endpoint ON endpoint.no = sequence.endpoint_no
+     WHERE sequence.endpoint_no > ?1 ORDER BY sequence.endpoint_no LIMIT ?2";
+/// How many endpoints are looked at in one step.
+const ROUND: usize = 64;
 
 /// One step of forgetting.
 pub(super) fn prune(write: &mut Write<'_>, keep: &Retention, now: Timestamp) -> Result<Pruned> {
-    let mut steps = vec![parked(write, now)?, cancel(write, now)?];
-    let endpoints: Vec<i64> = rows(write, ENDPOINTS, [], |row| row.get(0))?;
-    for endpoint in endpoints {
-        steps.push(attempts(write, endpoint, before(now, keep.attempts()))?);
-        steps.push(deliveries(write, EndpointKey(endpoint), before(now, keep.deliveries()), now)?);
-        if steps.iter().sum::<u32>() >= STEP {
+    let parked = parked(write, now)?;
+    let (owed, further) = endpoints(write, keep, now)?;
+    let bodies = bodies(write, before(now, keep.bodies()))?;
+    let events = events(write, before(now, keep.deliveries()))?;
+    let steps = [parked, owed, bodies, events];
+    let more = further || steps.iter().any(|&rows| rows >= STEP);
+    Ok(Pruned { rows: steps.iter().sum(), more })
+}
+
+/// Goes on where the last step ended; says whether there are more endpoints to look at.
+fn endpoints(write: &mut Write<'_>, keep: &Retention, now: Timestamp) -> Result<(u32, bool)> {
+    let from: i64 = write.connection.query_row("SELECT endpoint FROM forgotten", [], |row| row.get(0))?;
+    let found: Vec<(i64, bool)> =
+        rows(write, ENDPOINTS, params![from, ROUND], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut reached = found.last().map(|(no, _)| *no).filter(|_| found.len() == ROUND);
+    let mut forgotten = 0;
+    for (no, deleted) in found {
+        let endpoint = EndpointKey(no);
+        if deleted {
+            forgotten += cancel(write, endpoint, now)?;
+        }
+        forgotten += attempts(write, endpoint, before(now, keep.attempts()))?;
+        forgotten += deliveries(write, endpoint, before(now, keep.deliveries()), now)?;
+        if forgotten >= STEP {
+            // Again with this one: it may have more.
+            reached = Some(no - 1);
             break;
         }
     }
-    steps.push(bodies(write, before(now, keep.bodies()))?);
-    steps.push(events(write, before(now, keep.deliveries()))?);
-    let rows = steps.iter().sum();
-    Ok(Pruned { rows, more: steps.iter().any(|&rows| rows >= STEP) || rows >= STEP })
+    if reached.unwrap_or(0) != from {
+        write.connection.execute("UPDATE forgotten SET endpoint = ?1", [reached.unwrap_or(0)])?;
+    }
+    Ok((forgotten, reached.is_some()))
 }
 
 fn before(now: Timestamp, keep: Duration) -> i64 {
@@ -94,13 +118,14 @@ fn parked(write: &mut Write<'_>, now: Timestamp) -> Result<u32> {
     Ok(count(&old))
 }
 
-/// Ends what is owed to endpoints that were deleted.
-fn cancel(write: &mut Write<'_>, now: Timestamp) -> Result<u32> {
-    let deleted = "SELECT no FROM endpoint WHERE status = 'deleted'";
-    let deleted: Vec<i64> = rows(write, deleted, [], |row| row.get(0))?;
+/// Ends what is owed to an endpoint that was deleted. Who ends lets the next one of its key go, which ends too.
+fn cancel(write: &mut Write<'_>, endpoint: EndpointKey, now: Timestamp) -> Result<u32> {
     let mut ended = 0;
-    for endpoint in deleted.into_iter().map(EndpointKey) {
+    while ended < STEP {
         let owed: Vec<u64> = rows(write, OWED, params![endpoint.0, STEP - ended], |row| row.get(0))?;
+        if owed.is_empty() {
+            break;
+        }
         for &sequence in &owed {
             line::end(write, DeliveryKey { endpoint, sequence }, DeliveryState::Cancelled, now)?;
         }
@@ -109,16 +134,16 @@ fn cancel(write: &mut Write<'_>, now: Timestamp) -> Result<u32> {
     Ok(ended)
 }
 
-fn attempts(write: &Write<'_>, endpoint: i64, before: i64) -> Result<u32> {
+fn attempts(write: &Write<'_>, endpoint: EndpointKey, before: i64) -> Result<u32> {
     let read = |most| {
-        rows(write, ATTEMPTS, params![endpoint, most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        rows(write, ATTEMPTS, params![endpoint.0, most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     };
     let old = oldest(read, |(_, _, at): &(u64, u32, i64)| *at < before)?;
     for table in ["answer", "attempt"] {
         let delete = format!("DELETE FROM {table} WHERE endpoint_no = ?1 AND sequence = ?2 AND number = ?3");
         let mut delete = write.connection.prepare_cached(&delete)?;
         for (sequence, number, _) in &old {
-            delete.execute(params![endpoint, sequence, number])?;
+            delete.execute(params![endpoint.0, sequence, number])?;
         }
     }
     Ok(count(&old))

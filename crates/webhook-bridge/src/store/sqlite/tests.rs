@@ -49,6 +49,26 @@ async fn an_endpoint_whose_row_is_damaged_holds_up_no_other() {
     }
 }
 
+#[tokio::test]
+async fn what_a_deleted_endpoint_is_owed_is_cancelled_whole_lines_of_it() {
+    let file = file();
+    let shop = Shop::open(&file).await;
+    let (to, other) = (shop.endpoint("*").await, shop.endpoint("*").await);
+    shop.store.order(to, Order::PerKey).await.unwrap();
+    for (id, key) in [("e1", "1"), ("e2", "1"), ("e3", "1"), ("e4", "2"), ("e5", "2")] {
+        shop.keyed(id, key).await;
+    }
+    let outside = Connection::open(file.folder.path().join("s.sqlite")).unwrap();
+    outside.pragma_update(None, "ignore_check_constraints", true).unwrap();
+    outside.execute("UPDATE endpoint SET status = 'deleted' WHERE no = ?1", [to.0]).unwrap();
+    assert_eq!(shop.store.prune(Retention::default(), shop.now).await.unwrap().rows, 5);
+    for sequence in 1..=5 {
+        let of = |endpoint| shop.state(DeliveryKey { endpoint, sequence });
+        assert_eq!(of(to).await, Some(DeliveryState::Cancelled), "{sequence}");
+        assert_eq!(of(other).await, Some(DeliveryState::Pending), "{sequence}");
+    }
+}
+
 /// Every query whose table grows, with what its plan must name.
 const QUERIES: &[(&str, &[&str])] = &[
     (claim::DUE, &["delivery_due (endpoint_no=? AND due_at<?)", "INTEGER PRIMARY KEY"]),
@@ -56,6 +76,10 @@ const QUERIES: &[(&str, &[&str])] = &[
     (claim::LOST, &["delivery_lease (lease_until<?)"]),
     (line::FIRST, &["delivery_line (endpoint_no=? AND key=?)"]),
     (prune::PARKED, &["delivery_parked (due_at<?)"]),
+    (
+        prune::ENDPOINTS,
+        &["sequence USING INTEGER PRIMARY KEY (rowid>?)", "endpoint USING INTEGER PRIMARY KEY"],
+    ),
     (prune::OWED, &["delivery_due (endpoint_no=?)"]),
     (prune::ATTEMPTS, &["PRIMARY KEY (endpoint_no=?)"]),
     (prune::DELIVERIES, &["PRIMARY KEY (endpoint_no=?)"]),

@@ -114,9 +114,10 @@ CREATE TABLE answer (
 ) STRICT;
 CREATE UNIQUE INDEX answer_attempt ON answer (endpoint_no, sequence, number);
 
--- How far forgetting has come: bodies of events up to this number are gone.
+-- How far forgetting has come: bodies of events up to this number are gone, endpoints after this one come next.
 CREATE TABLE forgotten (
     one INTEGER PRIMARY KEY CHECK (one = 1),
-    bodies INTEGER NOT NULL
+    bodies INTEGER NOT NULL,
+    endpoint INTEGER NOT NULL
 ) STRICT;
-INSERT INTO forgotten (one, bodies) VALUES (1, 0);
+INSERT INTO forgotten (one, bodies, endpoint) VALUES (1, 0, 0);
