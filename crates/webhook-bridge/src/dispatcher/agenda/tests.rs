@@ -262,7 +262,7 @@ impl World {
 
 #[test]
 fn whatever_happens_no_limit_is_broken_and_nobody_is_forgotten() {
-    for seed in 1..=300 {
+    for seed in 1..=50 {
         let mut dice = SmallRng::seed_from_u64(seed);
         let (agenda, owed, under_way) = (Agenda::new(FEW), HashMap::new(), Vec::new());
         let mut world = World { agenda, owed, under_way, now: NOW };
