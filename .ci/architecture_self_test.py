@@ -28,7 +28,8 @@ REDIS = (
 )
 
 BRIDGE = (
-    *("model", "error", "store", "signing", "vault", "retry", "intake", "dispatcher", "retention", "api", "transports"),
+    *("model", "error", "store", "signing", "vault", "retry", "intake", "dispatcher", "retention", "upkeep", "api"),
+    *("transports",),
     *("config", "bridge"),
 )
 

@@ -20,7 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ApiKey, Mode};
 use crate::store::{FirstKeys, SqliteStore, Store};
 use crate::vault::Vault;
-use crate::{intake, retention, transports};
+use crate::{intake, retention, transports, upkeep};
 
 /// A bridge that runs: it subscribes to the bus, delivers what is owed and answers its API.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ pub struct Bridge {
     stop: (CancellationToken, CancellationToken),
     api: JoinHandle<std::io::Result<()>>,
     dispatcher: JoinHandle<Result<()>>,
+    upkeep: JoinHandle<()>,
     retention: JoinHandle<()>,
 }
 
@@ -81,12 +82,14 @@ impl Bridge {
         let stop = (CancellationToken::new(), CancellationToken::new());
         let dispatcher =
             Dispatcher::new(Arc::clone(&store), sender.clone()).bus(bus.clone()).run(stop.1.clone());
-        let routes = router(Api { store: Arc::clone(&store), sender, vault });
+        let app_key = config.app_key.map(Arc::new);
+        let routes = router(Api { store: Arc::clone(&store), sender, vault, app_key });
         let served = axum::serve(listener, routes).with_graceful_shutdown(stop.0.clone().cancelled_owned());
+        let upkeep = tokio::spawn(upkeep::run(Arc::clone(&store), stop.1.clone()));
         let (dispatcher, api) = (tokio::spawn(dispatcher), tokio::spawn(served.into_future()));
         let retention = retention::keep(Arc::clone(&store), config.retention, stop.1.clone());
         let retention = tokio::spawn(retention);
-        Ok(Self { address, keys, bus, store, drain: config.drain, stop, api, dispatcher, retention })
+        Ok(Self { address, keys, bus, store, drain: config.drain, stop, api, dispatcher, upkeep, retention })
     }
 
     /// Where the API listens.
@@ -114,6 +117,7 @@ impl Bridge {
         }
         self.stop.1.cancel();
         log("the dispatcher", self.dispatcher.await.map_err(|error| error.to_string()));
+        log("the upkeep", self.upkeep.await.map(Ok::<(), Error>).map_err(|error| error.to_string()));
         log("the retention", self.retention.await.map(Ok::<(), Error>).map_err(|error| error.to_string()));
         self.store.close().await;
     }

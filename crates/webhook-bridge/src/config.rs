@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::dispatcher::egress::Allowed;
 use crate::error::{Error, Result};
 use crate::model::Retention;
+use crate::signing::AppKey;
 
 /// The settings of a bridge; the defaults start one with nothing else installed.
 #[derive(Debug, Clone)]
@@ -22,6 +23,10 @@ pub struct Config {
     /// Networks and ports that may be called although they are not public, such as `127.0.0.1/32:3000`. Default none;
     /// `WEBHOOK_BRIDGE_ALLOW_TARGETS`, separated by commas.
     pub allow_targets: Vec<Allowed>,
+    /// The key of the application whose components may call Payment Kit's API: a public key, or `BLOCKLET_APP_SK`, with
+    /// which endpoints that are made there are also signed for. Default none, and that API answers nobody;
+    /// `WEBHOOK_BRIDGE_APP_KEY`.
+    pub app_key: Option<AppKey>,
     /// How long what was stored is kept. Default: bodies of events and attempts for 30 days, events and deliveries for 90;
     /// `WEBHOOK_BRIDGE_RETENTION_DAYS`, those three numbers separated by commas.
     pub retention: Retention,
@@ -36,6 +41,7 @@ impl Default for Config {
             data: PathBuf::from("webhook-bridge-data"),
             bus: "local:".to_owned(),
             allow_targets: Vec::new(),
+            app_key: None,
             retention: Retention::default(),
             drain: Duration::from_secs(10),
         }
@@ -77,6 +83,10 @@ impl Config {
             let targets = text.split(',').map(str::trim).filter(|text| !text.is_empty());
             config.allow_targets = targets.map(str::parse).collect::<Result<_>>()?;
         }
+        if let Some(text) = variable("WEBHOOK_BRIDGE_APP_KEY") {
+            let invalid = |error| Error::invalid(format!("WEBHOOK_BRIDGE_APP_KEY: {error}"));
+            config.app_key = Some(AppKey::parse(text.trim()).map_err(invalid)?);
+        }
         if let Some(text) = variable("WEBHOOK_BRIDGE_RETENTION_DAYS") {
             config.retention = retention(&text)?;
         }
@@ -105,6 +115,12 @@ impl Config {
     #[must_use]
     pub fn allow_targets(self, targets: Vec<Allowed>) -> Self {
         Self { allow_targets: targets, ..self }
+    }
+
+    /// Sets the key of the application whose components may call Payment Kit's API.
+    #[must_use]
+    pub fn app_key(self, key: AppKey) -> Self {
+        Self { app_key: Some(key), ..self }
     }
 
     /// Sets how long what was stored is kept.

@@ -32,6 +32,7 @@
 //! | [`store`] | what a store must do, and `conformance`, which checks it; `sqlite/` has the only SQL: `schema/` the tables, `writer` the thread that commits together, `line` order by key |
 //! | [`dispatcher`] | `agenda` whose turn it is · `claim` · `attempt` one request · `connector` · [`egress`](dispatcher::egress) which addresses may be called |
 //! | [`retention`] | what is forgotten when |
+//! | [`upkeep`] | what ran out is forgotten |
 //! | [`retry`] · [`signing`] · [`vault`] | when it is tried again · the bytes that are signed, a file and a row per format · secrets at rest |
 //! | [`model`] | endpoints, deliveries, attempts, outcomes, secrets; `health`, the breaker and when an endpoint is disabled; `notice`, the events that tell so |
 //!
@@ -62,6 +63,7 @@ pub mod retry;
 pub mod signing;
 pub mod store;
 pub mod transports;
+pub mod upkeep;
 pub mod vault;
 
 pub use bridge::{Bridge, run};

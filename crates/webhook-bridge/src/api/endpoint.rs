@@ -1,41 +1,23 @@
-//! Endpoints: create, list, retrieve.
-
-use std::ops::RangeInclusive;
-use std::time::Duration;
+//! Endpoints: create, list, retrieve, update, delete, pause, resume.
 
 use axum::Json;
 use axum::extract::{Path, State};
-use bytes::Bytes;
 use eventbus::Timestamp;
 use eventbus::json::JsonMap;
+use eventbus::transport::Order;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::auth::Caller;
+use super::body::{Body, Parameters};
 use super::problem::Problem;
+use super::warning::warnings;
+use super::wish::{Wish, within};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{EnabledEvents, Endpoint, EndpointId, EndpointUrl, Mode, NewEndpoint, Schedule, Secret};
-use crate::signing::{FORMATS, Format};
-
-/// What is asked for.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wish {
-    url: String,
-    enabled_events: Vec<String>,
-    #[serde(default)]
-    description: String,
-    #[serde(default)]
-    metadata: JsonMap,
-    signature: Option<String>,
-    /// A secret to bring along; otherwise one is made.
-    secret: Option<String>,
-    /// Seconds after each failed attempt.
-    schedule: Option<Vec<u64>>,
-    max_in_flight: Option<u32>,
-    timeout_seconds: Option<u64>,
-}
+use crate::model::{
+    DisabledReason, Endpoint, EndpointChange, EndpointId, EndpointPage, EndpointStatus, Mode, Standing, Start,
+};
 
 /// An endpoint on the wire: Payment Kit's fields, then ours.
 #[derive(Serialize)]
@@ -43,47 +25,86 @@ pub(super) struct View {
     id: String,
     object: &'static str,
     livemode: bool,
+    api_version: String,
     url: String,
     description: String,
     enabled_events: Vec<String>,
     metadata: JsonMap,
     status: &'static str,
     created_at: String,
+    created_via: &'static str,
     updated_at: String,
+    /// Why it is disabled, when that is not its owner's word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_reason: Option<&'static str>,
+    /// `none`, or `key`: what has one key is delivered in order.
+    ordering: &'static str,
     signature: String,
     schedule: Vec<u64>,
     max_in_flight: u32,
     timeout_seconds: u64,
+    /// Shown by `retrieve` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<HealthView>,
     /// Shown by `create` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    /// What was taken although it may not be what was meant.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
-/// A list on the wire, as Payment Kit has it.
+/// How an endpoint is doing.
+#[derive(Serialize)]
+struct HealthView {
+    /// Until when nothing is sent to it: it asked for that, or its breaker is open.
+    held_until: Option<String>,
+    /// Since when every attempt failed.
+    failing_since: Option<String>,
+}
+
+/// A page on the wire: Payment Kit's list, and where the next page begins.
 #[derive(Serialize)]
 pub(super) struct List {
-    count: usize,
+    count: u64,
     list: Vec<View>,
+    next: Option<String>,
+}
+
+/// Which page.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
 }
 
 /// `POST /v1/endpoints`
 pub(super) async fn create(
     State(api): State<Api>,
     caller: Caller,
-    body: Bytes,
+    Body(wish): Body<Wish>,
 ) -> Result<(StatusCode, Json<View>), Problem> {
-    let wish: Wish = serde_json::from_slice(&body).map_err(|cause| Error::invalid(cause.to_string()))?;
-    let (new, secret) = check(&api, caller.mode, wish)?;
-    api.sender.vet(&new.url).await?;
+    let (new, secret) = wish.create(&api, caller.mode).await?;
+    let warnings = warnings(&new.enabled_events);
     let endpoint = api.store.create_endpoint(new, Timestamp::now()).await?;
-    let view = View { secret: Some(secret.reveal().to_owned()), ..View::from(endpoint) };
+    let view = View { secret: Some(secret.reveal().to_owned()), warnings, ..View::from(endpoint) };
     Ok((StatusCode::CREATED, Json(view)))
 }
 
-/// `GET /v1/endpoints`
-pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<List>, Problem> {
-    let list: Vec<_> = api.store.endpoints(caller.mode).await?.into_iter().map(View::from).collect();
-    Ok(Json(List { count: list.len(), list }))
+/// `GET /v1/endpoints`: the newest first.
+pub(super) async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Parameters(page): Parameters<Page>,
+) -> Result<Json<List>, Problem> {
+    let limit = within("limit", page.limit, 1..=100)?.unwrap_or(50);
+    let start = page.cursor.map_or(Start::Skip(0), |id| Start::After(EndpointId::new(id)));
+    let found = api.store.endpoints(caller.mode, EndpointPage { order: Vec::new(), start, limit }).await?;
+    let full = usize::try_from(limit).is_ok_and(|limit| found.list.len() == limit);
+    let next = found.list.last().filter(|_| full).map(|endpoint| endpoint.id.as_str().to_owned());
+    Ok(Json(List { count: found.count, list: found.list.into_iter().map(View::from).collect(), next }))
 }
 
 /// `GET /v1/endpoints/{id}`
@@ -92,77 +113,112 @@ pub(super) async fn retrieve(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<View>, Problem> {
-    let found = api.store.endpoint(caller.mode, EndpointId::new(id)).await?;
-    let endpoint = found.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such endpoint"))?;
-    Ok(Json(endpoint.into()))
-}
-
-/// Parses every field once.
-fn check(api: &Api, mode: Mode, wish: Wish) -> Result<(NewEndpoint, Secret)> {
-    let url = EndpointUrl::parse(&wish.url)?;
-    if mode.is_live() && url.as_url().scheme() != "https" {
-        return Err(Error::invalid("url: live events go to https only"));
-    }
-    let format = wish.signature.map_or(Ok(&FORMATS[0]), |name| Format::find(&name))?;
-    let secret = match wish.secret {
-        Some(text) => Secret::new(text),
-        None => format.generate()?,
+    let endpoint = find(&api, caller.mode, id).await?;
+    let health = standing(&api, &endpoint).await?.health;
+    let health = HealthView {
+        held_until: health.rest(Timestamp::now()).map(|at| at.to_string()),
+        failing_since: health.failing_since().map(|at| at.to_string()),
     };
-    format.check(&secret)?;
-    format.target(url.as_url())?;
-    let new = NewEndpoint {
-        mode,
-        url,
-        description: limited("description", wish.description)?,
-        enabled_events: EnabledEvents::parse(wish.enabled_events)?,
-        metadata: wish.metadata,
-        format: format.name.to_owned(),
-        secret: api.vault.seal(&secret)?,
-        schedule: wish.schedule.map_or(Ok(Schedule::default()), |waits| Schedule::from_seconds(&waits))?,
-        max_in_flight: within("max_in_flight", wish.max_in_flight, 1..=64)?.unwrap_or(NewEndpoint::IN_FLIGHT),
-        timeout: within("timeout_seconds", wish.timeout_seconds, 1..=30)?
-            .map_or(NewEndpoint::TIMEOUT, Duration::from_secs),
-    };
-    Ok((new, secret))
+    Ok(Json(View { health: Some(health), ..endpoint.into() }))
 }
 
-fn limited(field: &str, text: String) -> Result<String> {
-    const MOST: usize = 512;
-    if text.chars().count() > MOST {
-        return Err(Error::invalid(format!("{field}: must have at most {MOST} characters")));
-    }
-    Ok(text)
+/// `PATCH /v1/endpoints/{id}`: what is not sent stays.
+pub(super) async fn update(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(wish): Body<Wish>,
+) -> Result<Json<View>, Problem> {
+    let endpoint = find(&api, caller.mode, id).await?;
+    let change = wish.change(&api, &endpoint).await?;
+    let warnings = change.enabled_events.as_ref().map(warnings).unwrap_or_default();
+    let changed = store(&api, endpoint, change).await?;
+    Ok(Json(View { warnings, ..changed.into() }))
 }
 
-fn within<N>(field: &str, value: Option<N>, bounds: RangeInclusive<N>) -> Result<Option<N>>
-where
-    N: PartialOrd + Copy + std::fmt::Display,
-{
-    let (least, most) = bounds.into_inner();
-    if value.is_some_and(|value| value < least || value > most) {
-        return Err(Error::invalid(format!("{field}: must be from {least} to {most}")));
+/// `DELETE /v1/endpoints/{id}`: answers what was deleted.
+pub(super) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<View>, Problem> {
+    let deleted = api.store.delete_endpoint(caller.mode, EndpointId::new(id)).await?;
+    Ok(Json(deleted.ok_or_else(missing)?.into()))
+}
+
+/// `POST /v1/endpoints/{id}/pause`: what it is owed gathers until it is resumed.
+pub(super) async fn pause(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<View>, Problem> {
+    turn(&api, find(&api, caller.mode, id).await?, EndpointStatus::Paused).await
+}
+
+/// `POST /v1/endpoints/{id}/resume`
+pub(super) async fn resume(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<View>, Problem> {
+    turn(&api, find(&api, caller.mode, id).await?, EndpointStatus::Enabled).await
+}
+
+async fn turn(api: &Api, endpoint: Endpoint, status: EndpointStatus) -> Result<Json<View>, Problem> {
+    if endpoint.status == EndpointStatus::Disabled {
+        let message = "the endpoint is disabled: it gets nothing that could wait";
+        return Err(Error::new(ErrorKind::Conflict, message).into());
     }
-    Ok(value)
+    let change = EndpointChange { status: Some(status), ..EndpointChange::default() };
+    Ok(Json(store(api, endpoint, change).await?.into()))
+}
+
+async fn store(api: &Api, endpoint: Endpoint, change: EndpointChange) -> Result<Endpoint> {
+    api.store.change_endpoint(endpoint.mode, endpoint.id, change).await?.ok_or_else(missing)
+}
+
+/// The endpoint of this id, if whoever asks may know of it.
+pub(super) async fn find(api: &Api, mode: Mode, id: String) -> Result<Endpoint> {
+    api.store.endpoint(mode, EndpointId::new(id)).await?.ok_or_else(missing)
+}
+
+/// How an endpoint stands.
+pub(super) async fn standing(api: &Api, endpoint: &Endpoint) -> Result<Standing> {
+    api.store.standing(endpoint.mode, endpoint.id.clone()).await?.ok_or_else(missing)
+}
+
+pub(super) fn missing() -> Error {
+    Error::new(ErrorKind::NotFound, "there is no such endpoint")
 }
 
 impl From<Endpoint> for View {
     fn from(endpoint: Endpoint) -> Self {
+        let paused = endpoint.status == EndpointStatus::Paused;
         Self {
             id: endpoint.id.as_str().to_owned(),
             object: "webhook_endpoint",
             livemode: endpoint.mode.is_live(),
-            url: endpoint.url.as_str().to_owned(),
+            api_version: endpoint.api_version,
+            url: endpoint.url.written().to_owned(),
             description: endpoint.description,
             enabled_events: endpoint.enabled_events.texts().to_vec(),
             metadata: endpoint.metadata,
-            status: endpoint.status.as_str(),
+            status: endpoint.status.word(),
             created_at: endpoint.created_at.to_string(),
+            created_via: "api",
             updated_at: endpoint.updated_at.to_string(),
+            disabled_reason: endpoint
+                .disabled_reason
+                .map(DisabledReason::as_str)
+                .or_else(|| paused.then_some("paused")),
+            ordering: if endpoint.order == Order::PerKey { "key" } else { "none" },
             signature: endpoint.format,
             schedule: endpoint.schedule.seconds(),
             max_in_flight: endpoint.max_in_flight,
             timeout_seconds: endpoint.timeout.as_secs(),
+            health: None,
             secret: None,
+            warnings: Vec::new(),
         }
     }
 }

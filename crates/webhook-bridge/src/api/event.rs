@@ -1,17 +1,24 @@
 //! Publishing over HTTP: stored with its deliveries before the answer.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
-use bytes::Bytes;
-use eventbus::AnyEvent;
+use axum::http::HeaderMap;
+use eventbus::{AnyEvent, Timestamp};
 use http::StatusCode;
+use ring::digest;
 use serde::Serialize;
 
 use super::Api;
 use super::auth::Caller;
+use super::body::Raw;
 use super::problem::Problem;
-use crate::error::{Error, ErrorKind};
-use crate::model::Mode;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{IdempotencyKey, Mode};
+
+/// For how long a key of publishing is remembered.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
 /// What became of an event.
 #[derive(Debug, Serialize)]
@@ -23,19 +30,35 @@ pub(super) struct Published {
     duplicate: bool,
 }
 
-/// `POST /v1/events`: the event's JSON form. 202 when it is stored, 200 when it was before.
+/// `POST /v1/events`: the event's JSON form. 202 when it is stored, 200 when it was before. The same answer is given again
+/// to the same `Idempotency-Key`.
 pub(super) async fn publish(
     State(api): State<Api>,
     caller: Caller,
-    body: Bytes,
+    raw: Raw,
 ) -> Result<(StatusCode, Json<Published>), Problem> {
-    let event = AnyEvent::from_json(body).map_err(Error::from)?;
+    let key = key(&raw.headers, &raw.bytes)?;
+    let event = AnyEvent::from_json(raw.bytes).map_err(Error::from)?;
     if Mode::from(event.livemode()) != caller.mode {
         let message = format!("livemode: this key is for {} events", caller.mode);
         return Err(Error::new(ErrorKind::Forbidden, message).into());
     }
     let id = event.id().to_string();
-    let ingested = api.store.ingest(event).await?;
+    let ingested = match key {
+        Some(key) => api.store.ingest_once(event, key).await?,
+        None => api.store.ingest(event).await?,
+    };
     let status = if ingested.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(Published { id, deliveries: ingested.deliveries, duplicate: ingested.duplicate })))
+}
+
+fn key(headers: &HeaderMap, body: &[u8]) -> Result<Option<IdempotencyKey>> {
+    const LONGEST: usize = 255;
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().ok().filter(|key| !key.is_empty() && key.len() <= LONGEST);
+    let key = key.ok_or_else(|| Error::invalid("Idempotency-Key: must be 1 to 255 visible characters"))?;
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, body).as_ref());
+    let expires_at = Timestamp::now().plus(REMEMBERED);
+    Ok(Some(IdempotencyKey { key: key.to_owned(), hash, expires_at }))
 }

@@ -37,6 +37,9 @@ impl Problem {
             ErrorKind::Forbidden => (StatusCode::FORBIDDEN, "urn:webhook-bridge:forbidden", "Forbidden"),
             ErrorKind::NotFound => (StatusCode::NOT_FOUND, "urn:webhook-bridge:not-found", "Not found"),
             ErrorKind::Conflict => (StatusCode::CONFLICT, "urn:webhook-bridge:conflict", "Conflict"),
+            ErrorKind::TooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "urn:webhook-bridge:too-large", "Too large")
+            }
             ErrorKind::Unavailable | ErrorKind::Closed => {
                 (StatusCode::SERVICE_UNAVAILABLE, "urn:webhook-bridge:unavailable", "Unavailable")
             }
@@ -45,6 +48,19 @@ impl Problem {
             }
         }
     }
+}
+
+/// The answer to a method that a route does not have.
+pub(super) async fn wrong_method() -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    let (kind, title) = ("urn:webhook-bridge:method-not-allowed", "Method not allowed");
+    answer(status, &Body { kind, title, status: status.as_u16(), detail: "see the header Allow" })
+}
+
+fn answer(status: StatusCode, body: &Body<'_>) -> Response {
+    let mut response = (status, axum::Json(body)).into_response();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
 }
 
 impl IntoResponse for Problem {
@@ -57,9 +73,6 @@ impl IntoResponse for Problem {
             tracing::error!(error = ?self.0, "a request failed");
         }
         let detail = if inside { "see the log of the bridge" } else { &text };
-        let body = axum::Json(Body { kind, title, status: status.as_u16(), detail });
-        let mut response = (status, body).into_response();
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        response
+        answer(status, &Body { kind, title, status: status.as_u16(), detail })
     }
 }

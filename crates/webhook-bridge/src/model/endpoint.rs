@@ -4,8 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use eventbus::json::JsonMap;
+use eventbus::transport::Order;
 use eventbus::{Pattern, Timestamp};
 
+use super::health::DisabledReason;
 use super::key::random_text;
 use super::mode::Mode;
 use super::schedule::Schedule;
@@ -40,22 +42,52 @@ impl fmt::Debug for EndpointId {
     }
 }
 
-/// Whether an endpoint gets events: Payment Kit's two words.
+/// Whether an endpoint gets events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndpointStatus {
     /// New events are queued and delivered.
     Enabled,
+    /// New events are queued, and all wait.
+    Paused,
     /// New events are not queued, queued ones wait.
     Disabled,
 }
 
 impl EndpointStatus {
-    /// The word on the wire and in the store.
+    const ALL: [Self; 3] = [Self::Enabled, Self::Paused, Self::Disabled];
+
+    /// The word in the store.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Enabled => "enabled",
+            Self::Paused => "paused",
             Self::Disabled => "disabled",
         }
+    }
+
+    /// The word on the wire, where Payment Kit has two: what waits is disabled.
+    pub fn word(self) -> &'static str {
+        if self == Self::Enabled { "enabled" } else { "disabled" }
+    }
+
+    /// The status that the store's word is.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) for any other word.
+    pub fn stored(word: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|status| status.as_str() == word);
+        found.ok_or_else(|| Error::invalid("status: must be enabled or disabled"))
+    }
+
+    /// The status that somebody asks for, by Payment Kit's words.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) for any other word.
+    pub fn parse(word: &str) -> Result<Self> {
+        Self::stored(word).and_then(|status| match status {
+            Self::Paused => Err(Error::invalid("status: must be enabled or disabled")),
+            status => Ok(status),
+        })
     }
 }
 
@@ -111,6 +143,12 @@ pub struct NewEndpoint {
     pub format: String,
     /// Its first signing secret, sealed.
     pub secret: Sealed,
+    /// Whether it gets events from the beginning.
+    pub status: EndpointStatus,
+    /// The version of the event objects it was written for; kept for its owner.
+    pub api_version: String,
+    /// Whether what has one key is delivered in order.
+    pub order: Order,
     /// When failed deliveries are tried again.
     pub schedule: Schedule,
     /// How many requests may be under way at once.
@@ -120,10 +158,61 @@ pub struct NewEndpoint {
 }
 
 impl NewEndpoint {
+    /// An endpoint with the defaults, whose requests look and are signed by this format, with this secret.
+    pub fn new(
+        mode: Mode,
+        url: EndpointUrl,
+        enabled_events: EnabledEvents,
+        (format, secret): (&str, Sealed),
+    ) -> Self {
+        Self {
+            mode,
+            url,
+            description: String::new(),
+            enabled_events,
+            metadata: JsonMap::default(),
+            format: format.to_owned(),
+            secret,
+            status: EndpointStatus::Enabled,
+            api_version: Self::API_VERSION.to_owned(),
+            order: Order::None,
+            schedule: Schedule::default(),
+            max_in_flight: Self::IN_FLIGHT,
+            timeout: Self::TIMEOUT,
+        }
+    }
+
     /// The default of [`max_in_flight`](Self::max_in_flight).
     pub const IN_FLIGHT: u32 = 8;
     /// The default of [`timeout`](Self::timeout).
     pub const TIMEOUT: Duration = Duration::from_secs(15);
+    /// The default of [`api_version`](Self::api_version): the one Payment Kit's documentation shows.
+    pub const API_VERSION: &'static str = "2023-09-05";
+}
+
+/// What is asked for when an endpoint is changed; what is `None` stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointChange {
+    /// Where its events go from now on, those that wait too.
+    pub url: Option<EndpointUrl>,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The events it wants, in place of all it wanted.
+    pub enabled_events: Option<EnabledEvents>,
+    /// What its owner attached, in place of all that was.
+    pub metadata: Option<JsonMap>,
+    /// Whether it gets events.
+    pub status: Option<EndpointStatus>,
+    /// The version of the event objects.
+    pub api_version: Option<String>,
+    /// Whether what has one key is delivered in order, of what is stored from now on.
+    pub order: Option<Order>,
+    /// When failed deliveries are tried again.
+    pub schedule: Option<Schedule>,
+    /// How many requests may be under way at once.
+    pub max_in_flight: Option<u32>,
+    /// How long a request may take.
+    pub timeout: Option<Duration>,
 }
 
 /// A registered URL.
@@ -145,6 +234,12 @@ pub struct Endpoint {
     pub format: String,
     /// Whether it gets events.
     pub status: EndpointStatus,
+    /// Why it is disabled, where it was not its owner who said so.
+    pub disabled_reason: Option<DisabledReason>,
+    /// The version of the event objects it was written for.
+    pub api_version: String,
+    /// Whether what has one key is delivered in order.
+    pub order: Order,
     /// When failed deliveries are tried again.
     pub schedule: Schedule,
     /// How many requests may be under way at once.

@@ -2,7 +2,9 @@
 
 mod attempt;
 mod delivery;
+mod delivery_log;
 mod endpoint;
+mod endpoint_list;
 mod health;
 mod key;
 mod mode;
@@ -18,7 +20,12 @@ pub use delivery::{
     Claimed, DeliveryKey, DeliveryState, Ending, EndpointKey, Ingested, Lease, Leased, Payload, Target,
     Wanted,
 };
-pub use endpoint::{EnabledEvents, Endpoint, EndpointId, EndpointStatus, NewEndpoint};
+pub use delivery_log::{
+    AttemptFilter, AttemptRecord, DeliveryFilter, DeliveryId, DeliveryRecord, EventRecord, IdempotencyKey,
+    LogPage, Recovery, Resent,
+};
+pub use endpoint::{EnabledEvents, Endpoint, EndpointChange, EndpointId, EndpointStatus, NewEndpoint};
+pub use endpoint_list::{Direction, EndpointField, EndpointList, EndpointPage, Start};
 pub use health::{DisabledReason, Health, Observed, Standing};
 pub use key::{ApiKey, KeyDigest};
 pub use mode::Mode;
@@ -26,5 +33,5 @@ pub use notice::{Concern, EndpointDisabled, EndpointFailing, EndpointReport, Not
 pub use outcome::{Answer, Outcome, Trouble, Wish};
 pub use retention::{Pruned, Retention};
 pub use schedule::Schedule;
-pub use secret::{Sealed, Secret};
+pub use secret::{Rotation, Sealed, Secret, SecretVersion};
 pub use url::EndpointUrl;

@@ -1,6 +1,9 @@
 //! What must not be seen: signing secrets, in the clear and as they are stored.
 
 use std::fmt;
+use std::time::Duration;
+
+use eventbus::Timestamp;
 
 /// A signing secret in the clear; its text is hidden in `Debug`, and it has no `Display`.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,4 +35,26 @@ impl fmt::Debug for Sealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Sealed({} bytes)", self.0.len())
     }
+}
+
+/// What is asked for when a secret is rotated.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// The new one.
+    pub secret: Sealed,
+    /// For how long the former ones sign beside it.
+    pub overlap: Duration,
+    /// When it begins to sign.
+    pub now: Timestamp,
+}
+
+/// A secret of an endpoint, without the secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecretVersion {
+    /// Its number, from 1.
+    pub version: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it stops signing, once there is a newer one.
+    pub expires_at: Option<Timestamp>,
 }

@@ -11,7 +11,10 @@ use crate::error::{Error, Result};
 /// Requests are built from the parsed parts and never parsed again by another grammar. Whether its host and port may be
 /// called is the egress guard's decision, at every attempt.
 #[derive(Clone, PartialEq, Eq)]
-pub struct EndpointUrl(Url);
+pub struct EndpointUrl {
+    url: Url,
+    written: Box<str>,
+}
 
 impl EndpointUrl {
     const LONGEST: usize = 2048;
@@ -38,29 +41,34 @@ impl EndpointUrl {
         if url.fragment().is_some() {
             return Err(invalid("must not have a fragment"));
         }
-        Ok(Self(url))
+        Ok(Self { url, written: text.into() })
     }
 
     /// The parsed URL.
     pub fn as_url(&self) -> &Url {
-        &self.0
+        &self.url
     }
 
-    /// The URL as text, normalised by the parser.
+    /// The URL as text, normalised by the parser: what is called.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        self.url.as_str()
+    }
+
+    /// The URL as it was written: what is shown, so that its owner finds it again by comparing texts.
+    pub fn written(&self) -> &str {
+        &self.written
     }
 
     /// The port that is dialled.
     pub fn port(&self) -> u16 {
         // The schemes are `http` and `https`, which both have a default.
-        self.0.port_or_known_default().unwrap_or(443)
+        self.url.port_or_known_default().unwrap_or(443)
     }
 }
 
 impl fmt::Debug for EndpointUrl {
     /// Without path and query: they often carry tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}/…", self.0.scheme(), self.0.host_str().unwrap_or_default())
+        write!(f, "{}://{}/…", self.url.scheme(), self.url.host_str().unwrap_or_default())
     }
 }

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use sha3::{Digest as _, Sha3_256};
 use url::Url;
 
-use super::{Delivery, Format, Rendered, hex, unusable};
+use super::query::TAKEN;
+use super::{Delivery, Format, Rendered, hex, unhex, unusable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Secret;
 
@@ -46,28 +47,14 @@ struct Signed<'a> {
 
 /// Seed and public key of `BLOCKLET_APP_SK`, if they belong together.
 fn pair(secret: &Secret) -> Option<Ed25519KeyPair> {
-    let digits = secret.reveal().strip_prefix("0x")?;
-    if digits.len() != 128 || !digits.is_ascii() {
-        return None;
-    }
-    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
-    let bytes: Vec<u8> = (0..128).step_by(2).map(byte).collect::<Option<_>>()?;
-    let (seed, public) = bytes.split_at(32);
+    let bytes = unhex(secret.reveal().strip_prefix("0x")?.as_bytes())?;
+    let (seed, public) = bytes.split_at_checked(32)?;
     Ed25519KeyPair::from_seed_and_public_key(seed, public).ok()
 }
 
 /// Refuses URLs of which the receiver's parser makes something else: it nests brackets, gathers keys that repeat, and
 /// drops those of its language's objects.
 fn target(url: &Url) -> Result<()> {
-    const TAKEN: &[&str] = &[
-        "constructor",
-        "hasOwnProperty",
-        "isPrototypeOf",
-        "propertyIsEnumerable",
-        "toLocaleString",
-        "toString",
-        "valueOf",
-    ];
     let invalid =
         |rule: &str| Err(Error::invalid(format!("url: a payment-kit signature cannot cover {rule}")));
     if url.path().starts_with("//") {

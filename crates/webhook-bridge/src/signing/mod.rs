@@ -3,8 +3,10 @@
 //! What is signed are the very bytes that are sent, at the time they are sent, so every attempt has a fresh timestamp
 //! and the same id.
 
+mod app_key;
 mod component;
 mod gstable;
+mod query;
 mod standard;
 mod standard_v1a;
 
@@ -15,6 +17,9 @@ use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Payload, Secret};
+
+pub use app_key::{AppKey, Call};
+pub use query::parse as parse_query;
 
 /// The formats an endpoint can choose from; the first is the default.
 pub const FORMATS: &[Format] = &[standard::V1, standard_v1a::V1A, component::COMPONENT, gstable::GSTABLE];
@@ -139,4 +144,14 @@ fn unusable() -> Error {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The bytes of hex digits in either case, two each.
+fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(high)? * 16 + digit(low)?),
+        _ => None,
+    };
+    digits.chunks(2).map(byte).collect()
 }

@@ -16,8 +16,10 @@ use eventbus::{AnyEvent, Timestamp};
 
 use crate::error::Result;
 use crate::model::{
-    Attempt, Claimed, DeliveryKey, DeliveryState, Endpoint, EndpointId, EndpointKey, Finished, Ingested,
-    KeyDigest, Mode, NewEndpoint, Pruned, Retention, Standing, Wanted,
+    Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryFilter, DeliveryKey, DeliveryRecord,
+    DeliveryState, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList, EndpointPage,
+    EventRecord, Finished, IdempotencyKey, Ingested, KeyDigest, LogPage, Mode, NewEndpoint, Pruned, Recovery,
+    Resent, Retention, Rotation, SecretVersion, Standing, Wanted,
 };
 
 pub use hints::Hints;
@@ -85,11 +87,85 @@ pub trait Store: Debug + Send + Sync {
     /// Makes an endpoint.
     async fn create_endpoint(&self, endpoint: NewEndpoint, now: Timestamp) -> Result<Endpoint>;
 
-    /// The endpoints of a mode, the newest first.
-    async fn endpoints(&self, mode: Mode) -> Result<Vec<Endpoint>>;
+    /// Makes an endpoint, unless one that was made since then, and lives, wants the same at the same URL: then it is that
+    /// one. So a request that is sent again, because its answer was lost, makes no second one.
+    async fn create_endpoint_once(
+        &self,
+        endpoint: NewEndpoint,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Endpoint>;
+
+    /// A page of the endpoints of a mode.
+    async fn endpoints(&self, mode: Mode, page: EndpointPage) -> Result<EndpointList>;
+
+    /// Changes an endpoint of this mode, for what is stored or sent from now on; hinted if it may be sent to.
+    async fn change_endpoint(
+        &self,
+        mode: Mode,
+        id: EndpointId,
+        change: EndpointChange,
+    ) -> Result<Option<Endpoint>>;
+
+    /// Deletes an endpoint of this mode, with its secrets, and gives it as it was. What it was owed is never sent, but for
+    /// requests under way.
+    async fn delete_endpoint(&self, mode: Mode, id: EndpointId) -> Result<Option<Endpoint>>;
 
     /// An endpoint of this mode.
     async fn endpoint(&self, mode: Mode, id: EndpointId) -> Result<Option<Endpoint>>;
+
+    /// Gives an endpoint of this mode a new secret; the former ones sign beside it for as long as asked, but none longer than
+    /// it would have. Tells of all that sign, the newest first.
+    ///
+    /// # Errors
+    /// [`Conflict`](crate::ErrorKind::Conflict) when that were more than ten.
+    async fn rotate_secret(
+        &self,
+        mode: Mode,
+        id: EndpointId,
+        rotation: Rotation,
+    ) -> Result<Option<Vec<SecretVersion>>>;
+
+    /// The secrets of an endpoint of this mode, the newest first.
+    async fn secrets(&self, mode: Mode, id: EndpointId) -> Result<Vec<SecretVersion>>;
+
+    /// As [`ingest`](Self::ingest), once for each key: with a key that is remembered it tells what came of it then.
+    ///
+    /// # Errors
+    /// [`Conflict`](crate::ErrorKind::Conflict) when the key was used for other bytes.
+    async fn ingest_once(&self, event: AnyEvent, key: IdempotencyKey) -> Result<Ingested>;
+
+    /// Stores an event that is owed to this endpoint of its mode alone, whatever that wants. `None` when there is no such
+    /// endpoint, or the event is known.
+    async fn ingest_for(&self, event: AnyEvent, id: EndpointId) -> Result<Option<DeliveryKey>>;
+
+    /// A page of the deliveries of an endpoint of this mode.
+    async fn deliveries(&self, mode: Mode, filter: DeliveryFilter) -> Result<LogPage<DeliveryRecord, u64>>;
+
+    /// A delivery of this mode.
+    async fn delivery(&self, mode: Mode, key: DeliveryKey) -> Result<Option<DeliveryRecord>>;
+
+    /// The deliveries of an event of this mode, of any source.
+    async fn deliveries_of(&self, mode: Mode, event: String) -> Result<Vec<DeliveryRecord>>;
+
+    /// A page of the attempts at an endpoint of this mode.
+    async fn attempts(&self, mode: Mode, filter: AttemptFilter)
+    -> Result<LogPage<AttemptRecord, (u64, u32)>>;
+
+    /// The events of this mode and id, one of each source that has one, and what each is owed to an endpoint.
+    async fn events(&self, mode: Mode, event: String, endpoint: EndpointId) -> Result<Vec<EventRecord>>;
+
+    /// Makes a delivery of this mode due now, however it ended, as another attempt of it; hinted.
+    async fn resend(&self, mode: Mode, key: DeliveryKey) -> Result<Resent>;
+
+    /// Makes deliveries that were given up due now; hinted. Tells how many; `None` when there is no such endpoint.
+    async fn recover(&self, mode: Mode, recovery: Recovery) -> Result<Option<u32>>;
+
+    /// How many [`recover`](Self::recover) would make due.
+    async fn recoverable(&self, mode: Mode, recovery: Recovery) -> Result<u32>;
+
+    /// Forgets what ran out: secrets, which do not sign from then on, and keys of publishing. Tells how many.
+    async fn expire(&self, now: Timestamp) -> Result<u32>;
 
     /// Stores API keys unless there are any; tells whether it did.
     async fn first_keys(&self, keys: Vec<(KeyDigest, Mode)>, now: Timestamp) -> Result<FirstKeys>;

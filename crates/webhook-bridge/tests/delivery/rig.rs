@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventbus::json::JsonMap;
 use eventbus::{AnyEvent, Key, Timestamp};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -73,16 +72,11 @@ impl Rig {
 }
 
 fn new(url: &str, events: &str, secret: Sealed) -> NewEndpoint {
+    let (url, events) =
+        (EndpointUrl::parse(url).unwrap(), EnabledEvents::parse(vec![events.to_owned()]).unwrap());
     NewEndpoint {
-        mode: Mode::Test,
-        url: EndpointUrl::parse(url).unwrap(),
-        description: String::new(),
-        enabled_events: EnabledEvents::parse(vec![events.to_owned()]).unwrap(),
-        metadata: JsonMap::default(),
-        format: "standard".into(),
-        secret,
         schedule: Schedule::from_seconds(&[1; 30]).unwrap(),
-        max_in_flight: 8,
         timeout: Duration::from_secs(5),
+        ..NewEndpoint::new(Mode::Test, url, events, ("standard", secret))
     }
 }

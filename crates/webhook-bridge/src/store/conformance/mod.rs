@@ -14,8 +14,7 @@ use eventbus::{AnyEvent, Timestamp};
 use super::Store;
 use crate::model::{
     Answer, Attempt, Claimed, DeliveryKey, DeliveryState, EnabledEvents, EndpointId, EndpointKey,
-    EndpointUrl, Finished, Ingested, Leased, Mode, NewEndpoint, Next, Outcome, Schedule, Sealed, Standing,
-    Wanted,
+    EndpointUrl, Finished, Ingested, Leased, Mode, NewEndpoint, Next, Outcome, Sealed, Standing, Wanted,
 };
 
 /// Where a store of one kind is kept for one case.
@@ -93,18 +92,9 @@ impl Shop {
     }
 
     pub(super) async fn create(&self, mode: Mode, events: &str) -> EndpointId {
-        let new = NewEndpoint {
-            mode,
-            url: EndpointUrl::parse("https://example.com/").unwrap(),
-            description: String::new(),
-            enabled_events: EnabledEvents::parse(vec![events.to_owned()]).unwrap(),
-            metadata: eventbus::json::JsonMap::default(),
-            format: "standard".into(),
-            secret: Sealed(vec![1]),
-            schedule: Schedule::default(),
-            max_in_flight: 8,
-            timeout: Duration::from_secs(15),
-        };
+        let url = EndpointUrl::parse("https://example.com/").unwrap();
+        let events = EnabledEvents::parse(vec![events.to_owned()]).unwrap();
+        let new = NewEndpoint::new(mode, url, events, ("standard", Sealed(vec![1])));
         self.store.create_endpoint(new, self.now).await.unwrap().id
     }
 

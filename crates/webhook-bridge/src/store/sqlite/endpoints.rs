@@ -7,15 +7,17 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::claim::next;
 use super::convert::{json, parsed, to_json};
+use super::standing;
 use super::writer::Write;
 use crate::model::{
-    EnabledEvents, Endpoint, EndpointId, EndpointKey, EndpointStatus, EndpointUrl, KeyDigest, Mode,
-    NewEndpoint, Schedule,
+    Direction, DisabledReason, EnabledEvents, Endpoint, EndpointField, EndpointId, EndpointKey, EndpointList,
+    EndpointPage, EndpointStatus, EndpointUrl, KeyDigest, Mode, NewEndpoint, Schedule, Start,
 };
 use crate::store::FirstKeys;
 
 const COLUMNS: &str = "id, livemode, url, description, enabled_events, metadata, format, status, schedule,
-     max_in_flight, timeout_ms, created_at, updated_at";
+     max_in_flight, timeout_ms, created_at, updated_at, api_version,
+     disabled_reason, ordering";
 
 /// Makes an endpoint with its counter and its first secret.
 pub(super) fn create(write: &mut Write<'_>, new: &NewEndpoint, now: Timestamp) -> Result<Endpoint> {
@@ -24,13 +26,13 @@ pub(super) fn create(write: &mut Write<'_>, new: &NewEndpoint, now: Timestamp) -
     let timeout = u64::try_from(new.timeout.as_millis()).unwrap_or(u64::MAX);
     let mut insert = connection.prepare_cached(
         "INSERT INTO endpoint (id, livemode, url, description, enabled_events, metadata, format, status, schedule,
-         max_in_flight, timeout_ms, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'enabled', ?8, ?9, ?10, ?11, ?11)",
+         max_in_flight, timeout_ms, created_at, updated_at, api_version, ordering)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?12, ?8, ?9, ?10, ?11, ?11, ?13, ?14)",
     )?;
     insert.execute(params![
         id.as_str(),
         new.mode.is_live(),
-        new.url.as_str(),
+        new.url.written(),
         new.description,
         parsed(4, || to_json(&new.enabled_events.texts()))?,
         parsed(5, || to_json(&new.metadata))?,
@@ -39,6 +41,9 @@ pub(super) fn create(write: &mut Write<'_>, new: &NewEndpoint, now: Timestamp) -
         new.max_in_flight,
         timeout,
         now.as_millis(),
+        new.status.as_str(),
+        new.api_version,
+        standing::word(new.order),
     ])?;
     let no = connection.last_insert_rowid();
     connection.execute("INSERT INTO sequence (endpoint_no, next) VALUES (?1, 1)", [no])?;
@@ -50,16 +55,58 @@ pub(super) fn create(write: &mut Write<'_>, new: &NewEndpoint, now: Timestamp) -
     find(connection, new.mode, &id)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
-/// The endpoints of a mode, the newest first.
-pub(super) fn list(connection: &Connection, mode: Mode) -> Result<Vec<Endpoint>> {
-    let sql = format!("SELECT {COLUMNS} FROM endpoint WHERE livemode = ?1 ORDER BY no DESC");
+/// One page of the endpoints of a mode.
+pub(super) fn list(connection: &Connection, mode: Mode, page: &EndpointPage) -> Result<EndpointList> {
+    let count = "SELECT count(*) FROM endpoint WHERE livemode = ?1 AND status <> 'deleted'";
+    let count = connection.prepare_cached(count)?.query_row([mode.is_live()], |row| row.get(0))?;
+    let direction = page.order.first().map_or(Direction::Descending, |(_, direction)| *direction);
+    let list = match &page.start {
+        Start::Skip(skip) => skip_to(connection, mode, page, *skip)?,
+        Start::After(id) => beside(connection, mode, (id, page.limit), direction)?,
+        Start::Before(id) => {
+            let mut list = beside(connection, mode, (id, page.limit), direction.reversed())?;
+            list.reverse();
+            list
+        }
+    };
+    Ok(EndpointList { count, list })
+}
+
+fn skip_to(connection: &Connection, mode: Mode, page: &EndpointPage, skip: u64) -> Result<Vec<Endpoint>> {
+    let word = |direction| if direction == Direction::Ascending { "ASC" } else { "DESC" };
+    // By age is by number, which has an index.
+    let column = |field: EndpointField| if field == EndpointField::CreatedAt { "no" } else { field.as_str() };
+    let terms = page.order.iter().map(|&(field, direction)| format!("{} {}", column(field), word(direction)));
+    let order: Vec<_> = terms.chain(["no DESC".to_owned()]).collect();
+    let sql = format!(
+        "SELECT {COLUMNS} FROM endpoint WHERE livemode = ?1 AND status <> 'deleted' ORDER BY {} LIMIT ?2 OFFSET ?3",
+        order.join(", ")
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let skip = i64::try_from(skip).unwrap_or(i64::MAX);
+    statement.query_map(params![mode.is_live(), page.limit, skip], endpoint)?.collect()
+}
+
+/// Those nearest to one by age: older ones where the list descends, else younger ones.
+fn beside(
+    connection: &Connection,
+    mode: Mode,
+    (id, limit): (&EndpointId, u32),
+    direction: Direction,
+) -> Result<Vec<Endpoint>> {
+    let (sign, word) = if direction == Direction::Descending { ("<", "DESC") } else { (">", "ASC") };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM endpoint WHERE livemode = ?1 AND status <> 'deleted'
+         AND no {sign} (SELECT no FROM endpoint WHERE id = ?2 AND livemode = ?1) ORDER BY no {word} LIMIT ?3"
+    );
     let mut statement = connection.prepare_cached(&sql)?;
-    statement.query_map([mode.is_live()], endpoint)?.collect()
+    statement.query_map(params![mode.is_live(), id.as_str(), limit], endpoint)?.collect()
 }
 
 /// An endpoint of a mode.
 pub(super) fn find(connection: &Connection, mode: Mode, id: &EndpointId) -> Result<Option<Endpoint>> {
-    let sql = format!("SELECT {COLUMNS} FROM endpoint WHERE id = ?1 AND livemode = ?2");
+    let sql =
+        format!("SELECT {COLUMNS} FROM endpoint WHERE id = ?1 AND livemode = ?2 AND status <> 'deleted'");
     let mut statement = connection.prepare_cached(&sql)?;
     statement.query_row(params![id.as_str(), mode.is_live()], endpoint).optional()
 }
@@ -77,6 +124,7 @@ fn endpoint(row: &Row<'_>) -> Result<Endpoint> {
     let text = |column: usize| row.get::<_, String>(column);
     let (url, events, metadata, status, schedule) = (text(2)?, text(4)?, text(5)?, text(7)?, text(8)?);
     let time = |column: usize| row.get(column).map(Timestamp::from_millis);
+    let reason: Option<String> = row.get(14)?;
     Ok(Endpoint {
         id: EndpointId::new(text(0)?),
         mode: Mode::from(row.get::<_, bool>(1)?),
@@ -85,7 +133,10 @@ fn endpoint(row: &Row<'_>) -> Result<Endpoint> {
         enabled_events: parsed(4, || EnabledEvents::parse(json(&events)?))?,
         metadata: parsed(5, || json(&metadata))?,
         format: text(6)?,
-        status: if status == "enabled" { EndpointStatus::Enabled } else { EndpointStatus::Disabled },
+        status: parsed(7, || EndpointStatus::stored(&status))?,
+        api_version: text(13)?,
+        order: standing::order_of(&text(15)?),
+        disabled_reason: reason.filter(|_| status == "disabled").and_then(|word| DisabledReason::find(&word)),
         schedule: parsed(8, || Schedule::from_seconds(&json::<Vec<u64>>(&schedule)?))?,
         max_in_flight: row.get(9)?,
         timeout: Duration::from_millis(row.get(10)?),

@@ -38,7 +38,8 @@ pub(super) fn ingest(write: &mut Write<'_>, incoming: &Incoming) -> Result<Inges
     Ok(Ingested { deliveries: u32::try_from(endpoints.len()).unwrap_or(u32::MAX), duplicate: false })
 }
 
-fn insert(write: &Write<'_>, incoming: &Incoming, now: Timestamp) -> Result<Option<i64>> {
+/// Stores an event, unless it is there already; gives its number.
+pub(super) fn insert(write: &Write<'_>, incoming: &Incoming, now: Timestamp) -> Result<Option<i64>> {
     let event = &incoming.event;
     let mut statement = write.connection.prepare_cached(
         "INSERT INTO event (livemode, source, id, type, key, trace, occurred_at, received_at, body)
@@ -59,17 +60,17 @@ fn insert(write: &Write<'_>, incoming: &Incoming, now: Timestamp) -> Result<Opti
 }
 
 /// One delivery, due now unless it waits for its key, with the endpoint's next number.
-fn owe(
+pub(super) fn owe(
     write: &mut Write<'_>,
     (endpoint, event_no): (EndpointKey, i64),
     key: Option<&str>,
     now: Timestamp,
-) -> Result<()> {
+) -> Result<u64> {
     let state = line::join(write, endpoint, key)?;
     let mut count = write
         .connection
         .prepare_cached("UPDATE sequence SET next = next + 1 WHERE endpoint_no = ?1 RETURNING next - 1")?;
-    let sequence: i64 = count.query_row([endpoint.0], |row| row.get(0))?;
+    let sequence: u64 = count.query_row([endpoint.0], |row| row.get(0))?;
     let mut insert = write.connection.prepare_cached(
         "INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, faults, due_at, created_at, key)
          VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, ?5, ?6)",
@@ -78,5 +79,5 @@ fn owe(
     if state == DeliveryState::Pending {
         write.hint(endpoint, now);
     }
-    Ok(())
+    Ok(sequence)
 }

@@ -1,16 +1,22 @@
 //! The embedded store: one SQLite file, written by one thread, synced before any answer.
 
+mod again;
+mod attempts;
+mod changes;
 mod claim;
 mod convert;
+mod deliveries;
 mod endpoints;
 mod finish;
 mod health;
 mod ingest;
 mod line;
 mod prune;
+mod publishing;
 mod reader;
 mod routes;
 mod schema;
+mod secrets;
 mod standing;
 mod writer;
 
@@ -30,12 +36,14 @@ use rustix::fs::{FlockOperation, flock};
 
 use self::ingest::Incoming;
 use self::reader::Reader;
-use self::writer::Writer;
+use self::writer::{Write, Writer};
 use super::{FirstKeys, Hints, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    Attempt, Claimed, DeliveryKey, DeliveryState, Endpoint, EndpointId, EndpointKey, Finished, Ingested,
-    KeyDigest, Mode, NewEndpoint, Pruned, Retention, Standing, Wanted,
+    Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryFilter, DeliveryKey, DeliveryRecord,
+    DeliveryState, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList, EndpointPage,
+    EventRecord, Finished, IdempotencyKey, Ingested, KeyDigest, LogPage, Mode, NewEndpoint, Pruned, Recovery,
+    Resent, Retention, Rotation, SecretVersion, Standing, Wanted,
 };
 
 /// The store in one SQLite file (WAL, `synchronous=FULL`), for one bridge at a time.
@@ -114,7 +122,7 @@ fn check(connection: &Connection) -> Result<()> {
 fn recover(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     let (mut routes, mut hints) = (None, std::collections::HashMap::new());
     let transaction = connection.unchecked_transaction()?;
-    let mut write = writer::Write { connection, routes: &mut routes, hints: &mut hints };
+    let mut write = Write { connection, routes: &mut routes, hints: &mut hints };
     claim::reclaim(&mut write, Timestamp::from_millis(i64::MAX), now)?;
     transaction.commit()
 }
@@ -138,7 +146,7 @@ impl Store for SqliteStore {
     }
 
     async fn claim(&self, wanted: Vec<Wanted>, now: Timestamp) -> Result<Vec<Claimed>> {
-        let claim = move |write: &mut writer::Write<'_>| {
+        let claim = move |write: &mut Write<'_>| {
             wanted.iter().map(|&wanted| claim::claim(write, wanted, now)).collect()
         };
         self.writer()?.call(claim).await
@@ -180,12 +188,108 @@ impl Store for SqliteStore {
         self.writer()?.call(move |write| endpoints::create(write, &endpoint, now)).await
     }
 
-    async fn endpoints(&self, mode: Mode) -> Result<Vec<Endpoint>> {
-        self.reader.call(move |connection| endpoints::list(connection, mode)).await
+    async fn create_endpoint_once(
+        &self,
+        endpoint: NewEndpoint,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Endpoint> {
+        let once = move |write: &mut Write<'_>| changes::create_once(write, &endpoint, (since, now));
+        self.writer()?.call(once).await
+    }
+
+    async fn endpoints(&self, mode: Mode, page: EndpointPage) -> Result<EndpointList> {
+        self.reader.call(move |connection| endpoints::list(connection, mode, &page)).await
+    }
+
+    async fn change_endpoint(
+        &self,
+        mode: Mode,
+        id: EndpointId,
+        change: EndpointChange,
+    ) -> Result<Option<Endpoint>> {
+        let now = Timestamp::now();
+        let changed = move |write: &mut Write<'_>| changes::change(write, (mode, &id), &change, now);
+        self.writer()?.call(changed).await
+    }
+
+    async fn delete_endpoint(&self, mode: Mode, id: EndpointId) -> Result<Option<Endpoint>> {
+        let now = Timestamp::now();
+        self.writer()?.call(move |write| changes::delete(write, (mode, &id), now)).await
     }
 
     async fn endpoint(&self, mode: Mode, id: EndpointId) -> Result<Option<Endpoint>> {
         self.reader.call(move |connection| endpoints::find(connection, mode, &id)).await
+    }
+
+    async fn rotate_secret(
+        &self,
+        mode: Mode,
+        id: EndpointId,
+        rotation: Rotation,
+    ) -> Result<Option<Vec<SecretVersion>>> {
+        let rotated =
+            self.writer()?.call(move |write| secrets::rotate(write, (mode, &id), &rotation)).await?;
+        rotated.transpose()
+    }
+
+    async fn secrets(&self, mode: Mode, id: EndpointId) -> Result<Vec<SecretVersion>> {
+        self.reader.call(move |connection| secrets::list(connection, (mode, &id))).await
+    }
+
+    async fn ingest_once(&self, event: AnyEvent, key: IdempotencyKey) -> Result<Ingested> {
+        let incoming = Incoming { body: event.to_json()?, event };
+        let now = Timestamp::now();
+        self.writer()?.call(move |write| publishing::once(write, &incoming, (&key, now))).await?
+    }
+
+    async fn ingest_for(&self, event: AnyEvent, id: EndpointId) -> Result<Option<DeliveryKey>> {
+        let incoming = Incoming { body: event.to_json()?, event };
+        self.writer()?.call(move |write| publishing::only_for(write, &incoming, &id)).await
+    }
+
+    async fn deliveries(&self, mode: Mode, filter: DeliveryFilter) -> Result<LogPage<DeliveryRecord, u64>> {
+        self.reader.call(move |connection| deliveries::list(connection, mode, &filter)).await
+    }
+
+    async fn delivery(&self, mode: Mode, key: DeliveryKey) -> Result<Option<DeliveryRecord>> {
+        self.reader.call(move |connection| deliveries::find(connection, mode, key)).await
+    }
+
+    async fn deliveries_of(&self, mode: Mode, event: String) -> Result<Vec<DeliveryRecord>> {
+        self.reader.call(move |connection| deliveries::of_event(connection, mode, &event)).await
+    }
+
+    async fn attempts(
+        &self,
+        mode: Mode,
+        filter: AttemptFilter,
+    ) -> Result<LogPage<AttemptRecord, (u64, u32)>> {
+        self.reader.call(move |connection| attempts::list(connection, mode, &filter)).await
+    }
+
+    async fn events(&self, mode: Mode, event: String, endpoint: EndpointId) -> Result<Vec<EventRecord>> {
+        self.reader.call(move |connection| deliveries::events(connection, mode, (&event, &endpoint))).await
+    }
+
+    async fn resend(&self, mode: Mode, key: DeliveryKey) -> Result<Resent> {
+        let now = Timestamp::now();
+        self.writer()?.call(move |write| again::resend(write, (mode, key), now)).await
+    }
+
+    async fn recover(&self, mode: Mode, recovery: Recovery) -> Result<Option<u32>> {
+        let now = Timestamp::now();
+        self.writer()?.call(move |write| again::recover(write, (mode, &recovery), now)).await
+    }
+
+    async fn recoverable(&self, mode: Mode, recovery: Recovery) -> Result<u32> {
+        self.reader.call(move |connection| again::recoverable(connection, (mode, &recovery))).await
+    }
+
+    async fn expire(&self, now: Timestamp) -> Result<u32> {
+        let expire =
+            move |write: &mut Write<'_>| Ok(secrets::expire(write, now)? + publishing::expire(write, now)?);
+        self.writer()?.call(expire).await
     }
 
     async fn first_keys(&self, keys: Vec<(KeyDigest, Mode)>, now: Timestamp) -> Result<FirstKeys> {

@@ -12,7 +12,7 @@ use super::convert::{is_damage, json, parsed};
 use super::standing::order_of;
 use crate::model::{EnabledEvents, EndpointKey, Mode};
 
-/// The enabled endpoints by what they want.
+/// The endpoints that get events, those that are paused too, by what they want.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     exact: HashMap<(Mode, Box<str>), Vec<Route>>,
@@ -26,7 +26,7 @@ impl Routes {
     /// Reads them.
     pub(super) fn read(connection: &Connection) -> Result<Self> {
         let mut statement = connection.prepare_cached(
-            "SELECT no, livemode, enabled_events, ordering FROM endpoint WHERE status = 'enabled'",
+            "SELECT no, livemode, enabled_events, ordering FROM endpoint WHERE status IN ('enabled', 'paused')",
         )?;
         let mut routes = Self::default();
         let mut rows = statement.query([])?;

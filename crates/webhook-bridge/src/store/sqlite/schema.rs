@@ -39,7 +39,8 @@ pub(super) mod state {
     }
 }
 
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001_begin.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema/0001_begin.sql"), include_str!("schema/0002_publishing.sql")];
 
 /// Brings a file to the newest version, one transaction per migration.
 pub(super) fn migrate(connection: &mut Connection) -> Result<()> {

@@ -35,7 +35,8 @@ pub(super) fn order_of(text: &str) -> Order {
     if text == word(Order::PerKey) { Order::PerKey } else { Order::None }
 }
 
-fn word(order: Order) -> &'static str {
+/// The word of an order.
+pub(super) fn word(order: Order) -> &'static str {
     match order {
         Order::None => "none",
         Order::PerKey => "key",

@@ -16,7 +16,8 @@ CREATE TABLE endpoint (
     enabled_events TEXT NOT NULL,
     metadata TEXT NOT NULL,
     format TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('enabled', 'disabled')),
+    status TEXT NOT NULL CHECK (status IN ('enabled', 'paused', 'disabled', 'deleted')),
+    api_version TEXT NOT NULL,
     schedule TEXT NOT NULL,
     max_in_flight INTEGER NOT NULL,
     timeout_ms INTEGER NOT NULL,
@@ -27,6 +28,7 @@ CREATE TABLE endpoint (
     updated_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX endpoint_newest ON endpoint (livemode, no);
+CREATE INDEX endpoint_url ON endpoint (livemode, url);
 
 -- Apart from the endpoint, because it changes with every delivery.
 CREATE TABLE sequence (
@@ -48,6 +50,7 @@ CREATE TABLE endpoint_secret (
     expires_at INTEGER,
     PRIMARY KEY (endpoint_no, version)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX secret_expiry ON endpoint_secret (expires_at) WHERE expires_at IS NOT NULL;
 
 CREATE TABLE event (
     no INTEGER PRIMARY KEY,
@@ -61,7 +64,8 @@ CREATE TABLE event (
     received_at INTEGER NOT NULL,
     body BLOB NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX event_identity ON event (livemode, source, id);
+-- The source last, so that an event is found by its id alone.
+CREATE UNIQUE INDEX event_identity ON event (livemode, id, source);
 
 -- Clustered by endpoint and number: an endpoint's log is one range. One state at a time, and only one that is last:
 -- 0 pending, 1 leased, 2 succeeded, 3 exhausted, 4 expired, 5 refused, 6 cancelled, 7 waiting for its key, 8 parked.

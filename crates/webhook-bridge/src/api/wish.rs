@@ -1,0 +1,128 @@
+//! What is asked of an endpoint, by either API: every field parsed once.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use eventbus::json::JsonMap;
+use eventbus::transport::Order;
+use serde::Deserialize;
+
+use super::Api;
+use crate::error::{Error, Result};
+use crate::model::{
+    EnabledEvents, Endpoint, EndpointChange, EndpointStatus, EndpointUrl, Mode, NewEndpoint, Schedule, Secret,
+};
+use crate::signing::{FORMATS, Format};
+
+/// What is asked for. To make an endpoint, URL and events must be there; to change one, whatever is to be changed.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wish {
+    pub(super) url: Option<String>,
+    pub(super) enabled_events: Option<Vec<String>>,
+    pub(super) description: Option<String>,
+    pub(super) metadata: Option<JsonMap>,
+    pub(super) status: Option<String>,
+    pub(super) api_version: Option<String>,
+    /// `none`, or `key`: what has one key is delivered in order.
+    pub(super) ordering: Option<String>,
+    pub(super) signature: Option<String>,
+    /// A secret to bring along; otherwise one is made.
+    pub(super) secret: Option<String>,
+    /// Seconds after each failed attempt.
+    pub(super) schedule: Option<Vec<u64>>,
+    pub(super) max_in_flight: Option<u32>,
+    pub(super) timeout_seconds: Option<u64>,
+}
+
+impl Wish {
+    /// An endpoint to be made, with its secret in the clear. The guard was asked about its URL.
+    pub(super) async fn create(mut self, api: &Api, mode: Mode) -> Result<(NewEndpoint, Secret)> {
+        let format = self.signature.take().map_or(Ok(&FORMATS[0]), |name| Format::find(&name))?;
+        let secret = self.secret.take().map_or_else(|| format.generate(), |text| Ok(Secret::new(text)))?;
+        format.check(&secret)?;
+        let sealed = api.vault.seal(&secret)?;
+        let change = self.parse()?;
+        let missing = |field| Error::invalid(format!("{field}: is required"));
+        let url = change.url.ok_or_else(|| missing("url"))?;
+        admit(api, (mode, format), &url).await?;
+        let events = change.enabled_events.ok_or_else(|| missing("enabled_events"))?;
+        let new = NewEndpoint::new(mode, url, events, (format.name, sealed));
+        let new = NewEndpoint {
+            description: change.description.unwrap_or_default(),
+            metadata: change.metadata.unwrap_or_default(),
+            status: change.status.unwrap_or(new.status),
+            api_version: change.api_version.unwrap_or_else(|| new.api_version.clone()),
+            order: change.order.unwrap_or(new.order),
+            schedule: change.schedule.unwrap_or_default(),
+            max_in_flight: change.max_in_flight.unwrap_or(new.max_in_flight),
+            timeout: change.timeout.unwrap_or(new.timeout),
+            ..new
+        };
+        Ok((new, secret))
+    }
+
+    /// A change of this endpoint. How it is signed is not changed so: that takes another secret.
+    pub(super) async fn change(self, api: &Api, endpoint: &Endpoint) -> Result<EndpointChange> {
+        if self.signature.is_some() || self.secret.is_some() {
+            return Err(Error::invalid("signature, secret: are changed by rotating the secret"));
+        }
+        let change = self.parse()?;
+        if let Some(url) = &change.url {
+            admit(api, (endpoint.mode, Format::find(&endpoint.format)?), url).await?;
+        }
+        Ok(change)
+    }
+
+    fn parse(self) -> Result<EndpointChange> {
+        Ok(EndpointChange {
+            url: self.url.map(|url| EndpointUrl::parse(&url)).transpose()?,
+            description: limited("description", self.description)?,
+            enabled_events: self.enabled_events.map(EnabledEvents::parse).transpose()?,
+            metadata: self.metadata,
+            status: self.status.map(|word| EndpointStatus::parse(&word)).transpose()?,
+            api_version: limited("api_version", self.api_version)?,
+            order: self.ordering.map(|word| order(&word)).transpose()?,
+            schedule: self.schedule.map(|waits| Schedule::from_seconds(&waits)).transpose()?,
+            max_in_flight: within("max_in_flight", self.max_in_flight, 1..=64)?,
+            timeout: within("timeout_seconds", self.timeout_seconds, 1..=30)?.map(Duration::from_secs),
+        })
+    }
+}
+
+/// Whether events of this mode may go to a URL, signed so.
+async fn admit(api: &Api, (mode, format): (Mode, &Format), url: &EndpointUrl) -> Result<()> {
+    if mode.is_live() && url.as_url().scheme() != "https" {
+        return Err(Error::invalid("url: live events go to https only"));
+    }
+    format.target(url.as_url())?;
+    api.sender.vet(url).await
+}
+
+fn order(word: &str) -> Result<Order> {
+    match word {
+        "none" => Ok(Order::None),
+        "key" => Ok(Order::PerKey),
+        _ => Err(Error::invalid("ordering: must be none or key")),
+    }
+}
+
+fn limited(field: &str, text: Option<String>) -> Result<Option<String>> {
+    const MOST: usize = 512;
+    if text.as_ref().is_some_and(|text| text.chars().count() > MOST) {
+        return Err(Error::invalid(format!("{field}: must have at most {MOST} characters")));
+    }
+    Ok(text)
+}
+
+/// Checks that a number is in its range.
+pub(super) fn within<N>(field: &str, value: Option<N>, bounds: RangeInclusive<N>) -> Result<Option<N>>
+where
+    N: PartialOrd + Copy + std::fmt::Display,
+{
+    let (least, most) = bounds.into_inner();
+    if value.is_some_and(|value| value < least || value > most) {
+        return Err(Error::invalid(format!("{field}: must be from {least} to {most}")));
+    }
+    Ok(value)
+}

@@ -1,0 +1,225 @@
+//! What is told of deliveries and attempts: to read, not to act on.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use eventbus::Timestamp;
+
+use super::delivery::{DeliveryKey, DeliveryState, Ending, EndpointKey};
+use super::endpoint::EndpointId;
+use crate::error::{Error, ErrorKind};
+
+/// The public id of a delivery: `dlv_`, the number of its endpoint and its own, which no other delivery ever has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DeliveryId(pub DeliveryKey);
+
+impl fmt::Display for DeliveryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "dlv_{}_{}", self.0.endpoint.0, self.0.sequence)
+    }
+}
+
+impl FromStr for DeliveryId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let numbers = text.strip_prefix("dlv_").and_then(|text| text.split_once('_'));
+        let key = numbers.and_then(|(endpoint, sequence)| {
+            Some(DeliveryKey {
+                endpoint: EndpointKey(endpoint.parse().ok()?),
+                sequence: sequence.parse().ok()?,
+            })
+        });
+        key.map(Self).ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such delivery"))
+    }
+}
+
+impl DeliveryState {
+    /// Every state.
+    pub const ALL: [Self; 9] = [
+        Self::Pending,
+        Self::Leased,
+        Self::Waiting,
+        Self::Succeeded,
+        Self::Failed(Ending::Exhausted),
+        Self::Failed(Ending::Expired),
+        Self::Failed(Ending::Refused),
+        Self::Cancelled,
+        Self::Parked,
+    ];
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Leased => "in_flight",
+            Self::Waiting => "waiting",
+            Self::Succeeded => "succeeded",
+            Self::Failed(ending) => ending.as_str(),
+            Self::Cancelled => "cancelled",
+            Self::Parked => "parked",
+        }
+    }
+}
+
+impl FromStr for DeliveryState {
+    type Err = Error;
+
+    fn from_str(word: &str) -> Result<Self, Error> {
+        Self::ALL.into_iter().find(|state| state.as_str() == word).ok_or_else(|| {
+            let words = Self::ALL.map(Self::as_str).join(", ");
+            Error::invalid(format!("state: must be one of {words}"))
+        })
+    }
+}
+
+/// A delivery, as it is told of.
+#[derive(Debug, Clone)]
+pub struct DeliveryRecord {
+    /// Which one.
+    pub key: DeliveryKey,
+    /// The endpoint it is owed to.
+    pub endpoint: EndpointId,
+    /// The id of the event.
+    pub event_id: String,
+    /// Its source.
+    pub source: String,
+    /// Its type.
+    pub event_type: String,
+    /// How far it is.
+    pub state: DeliveryState,
+    /// How many attempts were begun.
+    pub attempts: u32,
+    /// When it is attempted next, if it waits.
+    pub due_at: Option<Timestamp>,
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+/// An attempt, as it is told of.
+#[derive(Debug, Clone)]
+pub struct AttemptRecord {
+    /// The delivery it belongs to.
+    pub delivery: DeliveryKey,
+    /// Its number, from 1.
+    pub number: u32,
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// The id of the event.
+    pub event_id: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How long it took.
+    pub duration: Duration,
+    /// The status of the answer.
+    pub status: Option<u16>,
+    /// What went wrong instead of an answer: a word of [`Trouble`](super::Trouble).
+    pub trouble: Option<String>,
+    /// The beginning of the answer's body.
+    pub body: Bytes,
+    /// A note about what was refused or broke.
+    pub note: Option<String>,
+}
+
+/// Which deliveries of an endpoint are listed, the newest first.
+#[derive(Debug, Clone)]
+pub struct DeliveryFilter {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// In which state.
+    pub state: Option<DeliveryState>,
+    /// Of which type.
+    pub event_type: Option<String>,
+    /// Stored at this time or later.
+    pub since: Option<Timestamp>,
+    /// Stored before this time.
+    pub until: Option<Timestamp>,
+    /// Before this number: the cursor of the page before.
+    pub before: Option<u64>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Which attempts of an endpoint are listed, the newest delivery's first.
+#[derive(Debug, Clone)]
+pub struct AttemptFilter {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// Those of one delivery only.
+    pub sequence: Option<u64>,
+    /// Those that succeeded only, or those that did not.
+    pub succeeded: Option<bool>,
+    /// Before this delivery and attempt: the cursor of the page before.
+    pub before: Option<(u64, u32)>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// One page of a log. It may be short, even empty, and not the last one: a page looks through so many rows and no more.
+#[derive(Debug, Clone)]
+pub struct LogPage<T, C> {
+    /// What was found.
+    pub list: Vec<T>,
+    /// The cursor of the next page; `None` when this is the last one.
+    pub next: Option<C>,
+}
+
+/// An event that is stored, as far as it is told of.
+#[derive(Debug, Clone)]
+pub struct EventRecord {
+    /// Its id.
+    pub id: String,
+    /// Its source.
+    pub source: String,
+    /// Its type.
+    pub event_type: String,
+    /// When it was stored.
+    pub received_at: Timestamp,
+    /// What it is owed to an endpoint that was asked about.
+    pub delivery: Option<DeliveryRecord>,
+}
+
+/// Which deliveries are tried again.
+#[derive(Debug, Clone)]
+pub struct Recovery {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// Stored at this time or later.
+    pub since: Timestamp,
+    /// Stored before this time.
+    pub until: Timestamp,
+    /// Given up at this time or earlier, so that what fails again meanwhile is not tried twice.
+    pub ended: Timestamp,
+    /// How many at most, the oldest first.
+    pub most: u32,
+}
+
+/// What became of a delivery that was to be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resent {
+    /// It is due.
+    Due,
+    /// A request of it is under way.
+    InFlight,
+    /// It waits for an earlier one of its key, and goes after that.
+    Waiting,
+    /// Its endpoint is disabled or deleted.
+    Disabled,
+    /// There is none.
+    Missing,
+}
+
+/// A key that makes publishing repeatable: what was published with it, and of which bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The key.
+    pub key: String,
+    /// The SHA-256 of the request's body.
+    pub hash: [u8; 32],
+    /// Until when it is remembered.
+    pub expires_at: Timestamp,
+}

@@ -1,0 +1,14 @@
+-- What was published with a key, so that it is published once.
+CREATE TABLE idempotency (
+    livemode INTEGER NOT NULL CHECK (livemode IN (0, 1)),
+    key TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    deliveries INTEGER NOT NULL,
+    duplicate INTEGER NOT NULL CHECK (duplicate IN (0, 1)),
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (livemode, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_expiry ON idempotency (expires_at);
+
+-- What was given up, to be found by when it was stored.
+CREATE INDEX delivery_failed ON delivery (endpoint_no, created_at, sequence) WHERE state BETWEEN 3 AND 5;

@@ -1,0 +1,59 @@
+//! A caller of the native API.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client as Http;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+pub(crate) struct Client {
+    http: Http<HttpConnector, Full<Bytes>>,
+    address: SocketAddr,
+    key: String,
+}
+
+/// Status and body of an answer.
+pub(crate) type Answer = (StatusCode, Value);
+
+impl Client {
+    pub(crate) fn new(address: SocketAddr, key: &str) -> Self {
+        Self { http: Http::builder(TokioExecutor::new()).build_http(), address, key: key.to_owned() }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, &Value::Null).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, body).await
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        self.request(Request::builder().method(method), path, text).await
+    }
+
+    /// Publishes with an `Idempotency-Key`.
+    pub(crate) async fn publish(&self, key: &str, event: &str) -> Answer {
+        let request = Request::builder().method(Method::POST).header("idempotency-key", key);
+        self.request(request, "/v1/events", event.to_owned()).await
+    }
+
+    async fn request(&self, request: http::request::Builder, path: &str, body: String) -> Answer {
+        let request = request
+            .uri(format!("http://{}{path}", self.address))
+            .header("authorization", format!("Bearer {}", self.key))
+            .body(Full::from(body));
+        let response = self.http.request(request.unwrap()).await.unwrap();
+        let status = response.status();
+        if !status.is_success() {
+            assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
+        }
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+}

@@ -1,0 +1,54 @@
+// Payment Kit's published client and its verifier, unmodified: does what each line of its input says, and prints what came of
+// it. The folder they are installed in is the argument.
+const { createInterface } = require('node:readline');
+const { createServer } = require('node:http');
+
+const installed = (name) => require(require.resolve(name, { paths: [process.argv[2]] }));
+const { default: payment } = installed('@blocklet/payment-js');
+const { verifySig } = installed('@blocklet/sdk/lib/middlewares/component');
+const { getSignData } = installed('@blocklet/sdk/lib/util/verify-sign');
+
+const print = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+
+async function call({ method, livemode, parameters }) {
+  payment.environments.setLivemode(livemode);
+  try {
+    print({ value: await payment.webhookEndpoints[method](...parameters) });
+  } catch (error) {
+    if (!error.response) throw error;
+    print({ status: error.response.status, refusal: error.response.data });
+  }
+}
+
+// A receiver as Payment Kit's guide has it, without a framework: the verifier's own view of a request, and what it answers.
+function receive() {
+  const server = createServer(async (request, response) => {
+    let text = '';
+    for await (const part of request) text += part;
+    const url = new URL(request.url, 'http://receiver');
+    const seen = {
+      get: (name) => request.headers[name.toLowerCase()],
+      body: JSON.parse(text),
+      method: request.method,
+      originalUrl: request.url,
+      query: Object.fromEntries(url.searchParams),
+    };
+    const answer = (status, body) => {
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+      print({ status, body: seen.body });
+    };
+    const refuse = { status: (status) => ({ json: (body) => answer(status, body) }) };
+    await verifySig(seen, refuse, () => answer(200, {}));
+  });
+  server.listen(0, '127.0.0.1', () => print({ port: server.address().port }));
+}
+
+(async () => {
+  for await (const line of createInterface({ input: process.stdin })) {
+    const wish = JSON.parse(line);
+    if (wish.method === 'receive') receive();
+    else if (wish.method === 'sign') print(await getSignData(wish.parameters));
+    else await call(wish);
+  }
+  process.exit(0);
+})();
