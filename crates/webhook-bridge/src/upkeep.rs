@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::Store;
 
-/// How often: a secret signs for so much longer at most.
+/// How often: what ran out is kept for so much longer at most.
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Forgets what ran out, until it is stopped.

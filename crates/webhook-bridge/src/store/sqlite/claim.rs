@@ -9,10 +9,10 @@ use rusqlite::{OptionalExtension as _, Result, Row, params};
 
 use super::convert::{is_damage, json, parsed};
 use super::writer::Write;
-use super::{health, line};
+use super::{health, line, secrets};
 use crate::model::{
     Claimed, DeliveryKey, DeliveryState, Ending, EndpointKey, EndpointUrl, Lease, Leased, Payload, Schedule,
-    Sealed, Target, Trouble, Wanted,
+    Target, Trouble, Wanted,
 };
 
 /// How long a lease outlives the request's deadline: the time to store what became of it.
@@ -49,7 +49,7 @@ pub(super) fn claim(write: &mut Write<'_>, wanted: Wanted, now: Timestamp) -> Re
 
 fn claim_of(write: &mut Write<'_>, wanted: Wanted, now: Timestamp) -> Result<Claimed> {
     let endpoint = wanted.endpoint;
-    let Some((target, most)) = enabled(write, endpoint)? else {
+    let Some((target, most)) = enabled(write, endpoint, now)? else {
         return Ok(Claimed { endpoint, deliveries: vec![], next_due: None, max_in_flight: 1 });
     };
     let health = health::read(write.connection, endpoint)?;
@@ -64,18 +64,14 @@ fn claim_of(write: &mut Write<'_>, wanted: Wanted, now: Timestamp) -> Result<Cla
 }
 
 /// An enabled endpoint as it is now, and how many requests it takes at once when it is well.
-fn enabled(write: &Write<'_>, endpoint: EndpointKey) -> Result<Option<(Target, u32)>> {
+fn enabled(write: &Write<'_>, endpoint: EndpointKey, now: Timestamp) -> Result<Option<(Target, u32)>> {
     let mut statement = write.connection.prepare_cached(
         "SELECT url, format, schedule, timeout_ms, max_in_flight FROM endpoint
          WHERE no = ?1 AND status = 'enabled'",
     )?;
     let found = statement.query_row([endpoint.0], |row| Ok((target(row)?, row.get(4)?))).optional()?;
     let Some((mut target, most)) = found else { return Ok(None) };
-    let mut statement = write
-        .connection
-        .prepare_cached("SELECT sealed FROM endpoint_secret WHERE endpoint_no = ?1 ORDER BY version DESC")?;
-    target.secrets =
-        statement.query_map([endpoint.0], |row| Ok(Sealed(row.get(0)?)))?.collect::<Result<_>>()?;
+    target.secrets = secrets::signing(write.connection, endpoint, now)?;
     Ok(Some((target, most)))
 }
 

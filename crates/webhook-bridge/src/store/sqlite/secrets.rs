@@ -5,13 +5,23 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 use super::writer::Write;
 use crate::error::{Error, ErrorKind};
-use crate::model::{EndpointId, Mode, Rotation, SecretVersion};
+use crate::model::{EndpointId, EndpointKey, Mode, Rotation, Sealed, SecretVersion};
 
 /// The most that sign beside each other: each makes a header longer.
 const MOST: usize = 10;
 
 /// What ran out, by its index.
 const EXPIRED: &str = "DELETE FROM endpoint_secret INDEXED BY secret_expiry WHERE expires_at <= ?1";
+
+/// The secrets that sign at this time, the newest first.
+pub(super) fn signing(connection: &Connection, endpoint: EndpointKey, now: Timestamp) -> Result<Vec<Sealed>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT sealed FROM endpoint_secret
+         WHERE endpoint_no = ?1 AND (expires_at IS NULL OR expires_at > ?2) ORDER BY version DESC",
+    )?;
+    let rows = statement.query_map([endpoint.0, now.as_millis()], |row| Ok(Sealed(row.get(0)?)))?;
+    rows.collect()
+}
 
 /// Gives an endpoint a new secret; `None` when there is no such endpoint.
 pub(super) fn rotate(
@@ -26,7 +36,8 @@ pub(super) fn rotate(
     let Some(no) = no else { return Ok(None) };
     let connection = write.connection;
     let known = list(connection, (mode, id))?;
-    if known.len() >= MOST && !rotation.overlap.is_zero() {
+    let signs = |one: &&SecretVersion| one.expires_at.is_none_or(|at| at > rotation.now);
+    if known.iter().filter(signs).count() >= MOST && !rotation.overlap.is_zero() {
         let message = "ten secrets sign already: wait, or rotate with an overlap of 0";
         return Ok(Some(Err(Error::new(ErrorKind::Conflict, message))));
     }
@@ -62,7 +73,7 @@ pub(super) fn list(connection: &Connection, (mode, id): (Mode, &EndpointId)) -> 
     rows.collect()
 }
 
-/// Deletes the secrets that ran out, so that they sign no more.
+/// Deletes the secrets that ran out: they sign no more as it is, and need not be kept.
 pub(super) fn expire(write: &mut Write<'_>, now: Timestamp) -> Result<u32> {
     let count = write.connection.prepare_cached(EXPIRED)?.execute([now.as_millis()])?;
     if count > 0 {
@@ -77,7 +88,7 @@ mod tests {
 
     use super::super::SqliteStore;
     use super::*;
-    use crate::model::{EnabledEvents, EndpointUrl, NewEndpoint, Sealed, Wanted};
+    use crate::model::{EnabledEvents, EndpointUrl, NewEndpoint, Wanted};
     use crate::store::Store as _;
 
     /// A time when all that a case stores is due.
@@ -98,7 +109,8 @@ mod tests {
 
     /// The secrets that a request would be signed with.
     async fn signing(store: &SqliteStore, now: Timestamp) -> Vec<u8> {
-        let body = r#"{"id":"e1","livemode":false,"type":"a.b","source":"s","data":{},"created_at":"2026-01-01T00:00:00Z"}"#;
+        let body = r#"{"id":"ID","livemode":false,"type":"a.b","source":"s","data":{},"created_at":"2026-01-01T00:00:00Z"}"#;
+        let body = body.replace("ID", &now.to_string());
         store.ingest(eventbus::AnyEvent::from_json(body).unwrap()).await.unwrap();
         let (endpoint, _) = store.agenda().await.unwrap()[0];
         let claimed =
@@ -121,6 +133,21 @@ mod tests {
         assert_eq!(store.expire(now.plus(Duration::from_secs(59))).await.unwrap(), 0);
         assert_eq!(store.expire(now.plus(Duration::from_secs(60))).await.unwrap(), 1);
         assert_eq!(signing(&store, now).await, [3, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_secret_signs_no_more_when_it_ran_out_whether_it_was_deleted_or_not() {
+        let (folder, now) = (tempfile::tempdir().unwrap(), soon());
+        let store = SqliteStore::open(&folder.path().join("s.sqlite"), now).unwrap();
+        let id = endpoint(&store, now).await;
+        let rotate = |rotation| store.rotate_secret(Mode::Test, id.clone(), rotation);
+        rotate(rotation(2, 60, now)).await.unwrap();
+        let after = |seconds| now.plus(Duration::from_secs(seconds));
+        assert_eq!(signing(&store, after(59)).await, [2, 1]);
+        assert_eq!(signing(&store, after(60)).await, [2]);
+        for secret in 3..=11 {
+            rotate(rotation(secret, 60, after(60))).await.unwrap();
+        }
     }
 
     #[tokio::test]
