@@ -17,7 +17,7 @@ use crate::api::{Api, router};
 use crate::config::Config;
 use crate::dispatcher::{Dispatcher, Sender};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{ApiKey, Mode};
+use crate::model::{ApiKey, Application, Mode};
 use crate::store::{FirstKeys, SqliteStore, Store};
 use crate::vault::Vault;
 use crate::{intake, retention, transports, upkeep};
@@ -73,7 +73,9 @@ impl Bridge {
         let store = SqliteStore::open(&config.data.join("bridge.sqlite"), Timestamp::now())?;
         let store: Arc<dyn Store> = Arc::new(store);
         let keys = first_keys(&*store).await?;
+        config.application.as_ref().map_or(Ok(()), Application::check)?;
         let sender = Sender::new(config.allow_targets.clone(), Arc::clone(&vault))?;
+        let sender = sender.application(config.application.clone());
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().map_err(|cause| unreachable(config.listen, cause))?;
         let bus = transports::connect(&config.bus).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::dispatcher::egress::Allowed;
 use crate::error::{Error, Result};
-use crate::model::Retention;
+use crate::model::{Application, Retention};
 use crate::signing::AppKey;
 
 /// The settings of a bridge; the defaults start one with nothing else installed.
@@ -27,6 +27,9 @@ pub struct Config {
     /// which endpoints that are made there are also signed for. Default none, and that API answers nobody;
     /// `WEBHOOK_BRIDGE_APP_KEY`.
     pub app_key: Option<AppKey>,
+    /// The application it sends for, which endpoints signed `blocklet` are told. Default none, and there are no such endpoints;
+    /// `WEBHOOK_BRIDGE_APPLICATION`, a JSON object with `did`, `pk`, `url` and `name`.
+    pub application: Option<Application>,
     /// How long what was stored is kept. Default: bodies of events and attempts for 30 days, events and deliveries for 90;
     /// `WEBHOOK_BRIDGE_RETENTION_DAYS`, those three numbers separated by commas.
     pub retention: Retention,
@@ -42,6 +45,7 @@ impl Default for Config {
             bus: "local:".to_owned(),
             allow_targets: Vec::new(),
             app_key: None,
+            application: None,
             retention: Retention::default(),
             drain: Duration::from_secs(10),
         }
@@ -87,6 +91,10 @@ impl Config {
             let invalid = |error| Error::invalid(format!("WEBHOOK_BRIDGE_APP_KEY: {error}"));
             config.app_key = Some(AppKey::parse(text.trim()).map_err(invalid)?);
         }
+        if let Some(text) = variable("WEBHOOK_BRIDGE_APPLICATION") {
+            let invalid = |error| Error::invalid(format!("WEBHOOK_BRIDGE_APPLICATION: {error}"));
+            config.application = Some(serde_json::from_str(&text).map_err(invalid)?);
+        }
         if let Some(text) = variable("WEBHOOK_BRIDGE_RETENTION_DAYS") {
             config.retention = retention(&text)?;
         }
@@ -121,6 +129,12 @@ impl Config {
     #[must_use]
     pub fn app_key(self, key: AppKey) -> Self {
         Self { app_key: Some(key), ..self }
+    }
+
+    /// Sets the application it sends for.
+    #[must_use]
+    pub fn application(self, application: Application) -> Self {
+        Self { application: Some(application), ..self }
     }
 
     /// Sets how long what was stored is kept.

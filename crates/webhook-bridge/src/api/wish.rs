@@ -41,6 +41,7 @@ impl Wish {
         let format = self.signature.take().map_or(Ok(&FORMATS[0]), |name| Format::find(&name))?;
         let secret = self.secret.take().map_or_else(|| format.generate(), |text| Ok(Secret::new(text)))?;
         format.check(&secret)?;
+        api.sender.ready(format)?;
         let sealed = api.vault.seal(&secret)?;
         let change = self.parse()?;
         let missing = |field| Error::invalid(format!("{field}: is required"));

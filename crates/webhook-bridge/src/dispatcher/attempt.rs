@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use super::connector::{ConnectError, Connector};
 use super::egress::Allowed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Answer, Attempt, EndpointUrl, Leased, Outcome, Trouble, Wish};
+use crate::model::{Answer, Application, Attempt, EndpointUrl, Leased, Outcome, Trouble, Wish};
 use crate::retry::{self, Case};
 use crate::signing::{Delivery, Format, webhook_id};
 use crate::vault::Vault;
@@ -39,6 +39,7 @@ pub struct Sender {
     client: Client<Connector, Full<Bytes>>,
     connector: Connector,
     vault: Arc<Vault>,
+    application: Option<Arc<Application>>,
 }
 
 impl fmt::Debug for Sender {
@@ -66,7 +67,21 @@ impl Sender {
             // Only what was never written is sent again: a pooled connection that closed before the request began.
             .retry_canceled_requests(true)
             .build(connector.clone());
-        Ok(Self { client, connector, vault })
+        Ok(Self { client, connector, vault, application: None })
+    }
+
+    /// Sets who sends, for formats that say so.
+    #[must_use]
+    pub fn application(self, application: Option<Application>) -> Self {
+        Self { application: application.map(Arc::new), ..self }
+    }
+
+    /// Says whether what a format needs is configured.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid), naming the setting.
+    pub fn ready(&self, format: &Format) -> Result<()> {
+        format.ready(self.application.as_deref())
     }
 
     /// Says whether the guard admits a URL at present, by the same decision as every attempt. A name that is not
@@ -121,6 +136,7 @@ impl Sender {
             now,
             payload: &leased.payload,
             secrets: &secrets,
+            application: self.application.as_deref(),
         })?;
         let mut request = Request::new(Full::new(rendered.body));
         *request.method_mut() = Method::POST;

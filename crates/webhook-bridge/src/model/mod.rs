@@ -1,5 +1,6 @@
 //! What the bridge speaks of: endpoints, deliveries, attempts. No I/O, no SQL, no clock.
 
+mod application;
 mod attempt;
 mod delivery;
 mod delivery_log;
@@ -15,6 +16,7 @@ mod schedule;
 mod secret;
 mod url;
 
+pub use application::Application;
 pub use attempt::{Attempt, Finished, Next};
 pub use delivery::{
     Claimed, DeliveryKey, DeliveryState, Ending, EndpointKey, Ingested, Lease, Leased, Payload, Target,

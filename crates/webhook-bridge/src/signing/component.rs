@@ -11,7 +11,7 @@ use sha3::{Digest as _, Sha3_256};
 use url::Url;
 
 use super::query::TAKEN;
-use super::{Delivery, Format, Rendered, hex, unhex, unusable};
+use super::{Delivery, Format, Needs, Rendered, hex, unhex, unusable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Secret;
 
@@ -19,6 +19,7 @@ use crate::model::Secret;
 pub(super) const COMPONENT: Format = Format {
     name: "payment-kit",
     description: "Payment Kit's component signature: Ed25519, secret as BLOCKLET_APP_SK",
+    needs: Needs::Nothing,
     secret: |random| {
         let pair = Ed25519KeyPair::from_seed_unchecked(random).map_err(|_| unusable())?;
         Ok(format!("0x{}{}", hex(random), hex(pair.public_key().as_ref())))
@@ -111,6 +112,7 @@ mod tests {
             now: eventbus::Timestamp::from_millis(1_767_225_600_000),
             payload: &payload,
             secrets: &[Secret::new(KEY)],
+            application: None,
         };
         COMPONENT.check(&delivery.secrets[0]).unwrap();
         COMPONENT.render(&delivery).unwrap().headers

@@ -7,14 +7,15 @@ use eventbus::AnyEvent;
 use eventbus::gstable::Envelope;
 use ring::hmac;
 
-use super::{Delivery, Format, Rendered, any_target, hex, unusable};
-use crate::error::{Error, ErrorKind, Result};
+use super::{Delivery, Format, Needs, Rendered, any_target, hex, unusable, unwritable};
+use crate::error::{Error, Result};
 use crate::model::Secret;
 
 /// For receivers that were written for GStable; for events of GStable's catalogue only.
 pub(super) const GSTABLE: Format = Format {
     name: "gstable",
     description: "GStable's envelope and headers: HMAC-SHA256, `wkk_` secrets",
+    needs: Needs::Nothing,
     secret: |random| Ok(format!("{PREFIX}{}", hex(random))),
     check: |secret| match secret.reveal().strip_prefix(PREFIX) {
         Some(rest) if rest.len() >= SHORTEST => Ok(()),
@@ -29,8 +30,6 @@ const SHORTEST: usize = 16;
 
 fn render(delivery: &Delivery<'_>) -> Result<Rendered> {
     let envelope = Envelope::from_event(&AnyEvent::from_json(delivery.payload.body.clone())?)?;
-    let unwritable =
-        |cause| Error::new(ErrorKind::Internal, "an envelope cannot be written").with_source(cause);
     let body = serde_json::to_vec(&envelope).map_err(unwritable)?;
     let timestamp = delivery.now.as_millis().to_string();
     let signature = sign(delivery.secrets.first().ok_or_else(unusable)?, &timestamp, &body);
@@ -74,6 +73,7 @@ mod tests {
             now: eventbus::Timestamp::from_millis(1_767_514_235_000),
             payload: &payload,
             secrets: std::slice::from_ref(&secret),
+            application: None,
         };
         let rendered = GSTABLE.render(&delivery).unwrap();
         let sent: serde_json::Value = serde_json::from_slice(&rendered.body).unwrap();

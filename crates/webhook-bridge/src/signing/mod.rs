@@ -4,7 +4,9 @@
 //! and the same id.
 
 mod app_key;
+mod blocklet;
 mod component;
+mod ecmascript;
 mod gstable;
 mod query;
 mod standard;
@@ -16,13 +18,14 @@ use ring::rand::{SecureRandom, SystemRandom};
 use url::Url;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Payload, Secret};
+use crate::model::{Application, Payload, Secret};
 
 pub use app_key::{AppKey, Call};
 pub use query::parse as parse_query;
 
 /// The formats an endpoint can choose from; the first is the default.
-pub const FORMATS: &[Format] = &[standard::V1, standard_v1a::V1A, component::COMPONENT, gstable::GSTABLE];
+pub const FORMATS: &[Format] =
+    &[standard::V1, standard_v1a::V1A, component::COMPONENT, blocklet::BLOCKLET, gstable::GSTABLE];
 
 /// A format: what an endpoint's requests look like and how they are signed.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +34,8 @@ pub struct Format {
     pub name: &'static str,
     /// One line for whom chooses.
     pub description: &'static str,
+    /// What must be configured for it.
+    needs: Needs,
     /// Makes a secret of this format from random bytes.
     secret: fn(&[u8; 32]) -> Result<String>,
     /// Checks a secret that somebody brings.
@@ -39,6 +44,14 @@ pub struct Format {
     target: fn(&Url) -> Result<()>,
     /// Renders the request of a delivery.
     render: fn(&Delivery<'_>) -> Result<Rendered>,
+}
+
+/// What a format cannot do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    /// Who sends: it is in the body.
+    Application,
 }
 
 /// What is to be sent.
@@ -54,6 +67,8 @@ pub struct Delivery<'a> {
     pub payload: &'a Payload,
     /// The secrets that are valid, the newest first; a format that can carries a signature by each.
     pub secrets: &'a [Secret],
+    /// Who sends, where that is configured.
+    pub application: Option<&'a Application>,
 }
 
 /// A request, but for what is the same in all formats.
@@ -96,6 +111,19 @@ impl Format {
         (self.check)(secret)
     }
 
+    /// Checks that what it needs is configured.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid), naming the setting.
+    pub fn ready(&self, application: Option<&Application>) -> Result<()> {
+        if self.needs == Needs::Application && application.is_none() {
+            let message =
+                format!("signature: {} needs the setting `application`: did, pk, url, name", self.name);
+            return Err(Error::invalid(message));
+        }
+        Ok(())
+    }
+
     /// Checks that requests to a URL can be signed so that their receiver finds the same.
     ///
     /// # Errors
@@ -135,6 +163,15 @@ impl Delivery<'_> {
 /// For formats that sign nothing of the URL.
 fn any_target(_: &Url) -> Result<()> {
     Ok(())
+}
+
+/// For formats that need one, when it was configured once and is no longer.
+fn no_application() -> Error {
+    Error::new(ErrorKind::Internal, "the setting `application` is missing")
+}
+
+fn unwritable(cause: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Internal, "a body cannot be written").with_source(cause)
 }
 
 /// What a stored secret is that its format's check would not have let in.

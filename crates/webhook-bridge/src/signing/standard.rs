@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
-use super::{Delivery, Format, Rendered, any_target, unusable};
+use super::{Delivery, Format, Needs, Rendered, any_target, unusable};
 use crate::error::{Error, Result};
 use crate::model::Secret;
 
@@ -14,6 +14,7 @@ use crate::model::Secret;
 pub(super) const V1: Format = Format {
     name: "standard",
     description: "Standard Webhooks v1: HMAC-SHA256, `whsec_` secrets",
+    needs: Needs::Nothing,
     secret: |random| Ok(format!("{PREFIX}{}", STANDARD.encode(random))),
     check,
     target: any_target,
@@ -104,8 +105,14 @@ mod tests {
             let payload = Payload { event_id: id.into(), event_type: "a.b".into(), body: body.into() };
             let url = "https://example.com/".parse().unwrap();
             let now = eventbus::Timestamp::from_millis(timestamp * 1000 + 999);
-            let delivery =
-                Delivery { url: &url, id, now, payload: &payload, secrets: &[secret.clone(), secret] };
+            let delivery = Delivery {
+                url: &url,
+                id,
+                now,
+                payload: &payload,
+                secrets: &[secret.clone(), secret],
+                application: None,
+            };
             let rendered = V1.render(&delivery).unwrap();
             assert_eq!(rendered.headers[2].1, format!("v1,{expected} v1,{expected}"), "each secret signs");
             assert_eq!(rendered.headers[1].1, timestamp.to_string());

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
 use super::standard::rendered;
-use super::{Delivery, Format, Rendered, any_target, unusable};
+use super::{Delivery, Format, Needs, Rendered, any_target, unusable};
 use crate::error::{Error, Result};
 use crate::model::Secret;
 
@@ -15,6 +15,7 @@ use crate::model::Secret;
 pub(super) const V1A: Format = Format {
     name: "standard-v1a",
     description: "Standard Webhooks v1a: Ed25519, `whsk_` secrets",
+    needs: Needs::Nothing,
     secret: |random| {
         let pair = Ed25519KeyPair::from_seed_unchecked(random).map_err(|_| unusable())?;
         Ok(format!("{PREFIX}{}", STANDARD.encode([&random[..], pair.public_key().as_ref()].concat())))
@@ -67,6 +68,7 @@ mod tests {
             now: eventbus::Timestamp::from_millis(1_614_265_330_000),
             payload: &payload,
             secrets: &[secret],
+            application: None,
         };
         assert_eq!(
             V1A.render(&delivery).unwrap().headers[2].1,

@@ -20,6 +20,13 @@ async function call({ method, livemode, parameters }) {
   }
 }
 
+// What the verifier says of a request: a status.
+const verdict = (request) =>
+  new Promise((resolve, reject) => {
+    const refuse = { status: (status) => ({ json: () => resolve(status) }) };
+    verifySig(request, refuse, () => resolve(200)).catch(reject);
+  });
+
 // A receiver as Payment Kit's guide has it, without a framework: the verifier's own view of a request, and what it answers.
 function receive() {
   const server = createServer(async (request, response) => {
@@ -33,12 +40,15 @@ function receive() {
       originalUrl: request.url,
       query: Object.fromEntries(url.searchParams),
     };
-    const answer = (status, body) => {
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-      print({ status, body: seen.body });
-    };
-    const refuse = { status: (status) => ({ json: (body) => answer(status, body) }) };
-    await verifySig(seen, refuse, () => answer(200, {}));
+    const status = await verdict(seen);
+    const tampered = await verdict({ ...seen, body: { ...seen.body, id: 'evt_other' } });
+    const elsewhere = await verdict({ ...seen, originalUrl: '/elsewhere' });
+    const now = Date.now;
+    Date.now = () => now() + 302_000;
+    const stale = await verdict(seen);
+    Date.now = now;
+    response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
+    print({ status, tampered, elsewhere, stale, body: seen.body });
   });
   server.listen(0, '127.0.0.1', () => print({ port: server.address().port }));
 }

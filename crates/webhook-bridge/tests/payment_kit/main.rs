@@ -192,6 +192,9 @@ async fn what_it_registered_gets_what_the_real_verifier_accepts() {
     bridge.bus().publish(CustomerSubscriptionRenewed::new(object)).await.unwrap();
     let got = receiver.next().await;
     assert_eq!((&got["status"], &got["body"]["data"]["object"]["id"]), (&json!(200), &json!("sub_ü")));
+    for other in ["tampered", "elsewhere", "stale"] {
+        assert_eq!(got[other], 401, "the same request, {other}");
+    }
 
     let attempt = loop {
         // An answer is stored after it was given.
