@@ -21,6 +21,8 @@ pub enum ErrorKind {
     NotFound,
     /// What was asked contradicts what already exists.
     Conflict,
+    /// What was to be changed is not what the caller saw: somebody else changed it meanwhile.
+    Outdated,
     /// More was sent than is taken.
     TooLarge,
     /// The store or the bus cannot take it at present; the same call may succeed later.

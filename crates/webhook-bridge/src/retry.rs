@@ -11,14 +11,14 @@ use crate::model::{Ending, Next, Outcome, Schedule, Trouble, Wish};
 pub struct Case<'a> {
     /// The endpoint's waits.
     pub schedule: &'a Schedule,
-    /// The number of the attempt, from 1.
+    /// The number of the attempt since the schedule began, from 1.
     pub attempt: u32,
     /// How many attempts before it failed by a fault of the bridge.
     pub faults: u32,
     /// What became of it.
     pub outcome: &'a Outcome,
-    /// When the delivery was stored.
-    pub created_at: Timestamp,
+    /// From when on the delivery is not sent.
+    pub expires_at: Timestamp,
     /// When the attempt ended.
     pub now: Timestamp,
     /// From 0 to 1: where in the jitter's range the retry falls.
@@ -58,7 +58,7 @@ pub fn decide(case: &Case<'_>) -> Next {
         outcome => outcome.hold().unwrap_or_default(),
     };
     let at = case.now.plus((wait + jitter(wait, case.random)).max(least));
-    if at.since(case.created_at) > Schedule::AGE { Next::Failed(Ending::Expired) } else { Next::Retry(at) }
+    if at >= case.expires_at { Next::Failed(Ending::Expired) } else { Next::Retry(at) }
 }
 
 /// How long `Retry-After` asks to wait: seconds, or a date (RFC 9110, section 10.2.3). One in the past is no wait.
@@ -83,7 +83,19 @@ mod tests {
 
     fn after(attempt: u32, outcome: &Outcome, random: f64) -> Next {
         let schedule = Schedule::default();
-        decide(&Case { schedule: &schedule, attempt, faults: 0, outcome, created_at: NOW, now: NOW, random })
+        decide(&Case {
+            schedule: &schedule,
+            attempt,
+            faults: 0,
+            outcome,
+            expires_at: old(),
+            now: NOW,
+            random,
+        })
+    }
+
+    fn old() -> Timestamp {
+        NOW.plus(Schedule::AGE)
     }
 
     fn in_seconds(seconds: u64) -> Next {
@@ -145,10 +157,12 @@ mod tests {
     #[test]
     fn a_delivery_that_would_be_too_old_is_given_up() {
         let (schedule, outcome) = (Schedule::default(), status(500, None));
-        let created_at = Timestamp::from_millis(NOW.as_millis() - 8 * 24 * 3_600_000);
         let (schedule, outcome) = (&schedule, &outcome);
-        let case = Case { schedule, attempt: 1, faults: 0, outcome, created_at, now: NOW, random: 0.0 };
-        assert_eq!(decide(&case), Next::Failed(Ending::Expired));
+        for (seconds, next) in [(5, Next::Failed(Ending::Expired)), (6, in_seconds(5))] {
+            let expires_at = NOW.plus(Duration::from_secs(seconds));
+            let case = Case { schedule, attempt: 1, faults: 0, outcome, expires_at, now: NOW, random: 0.0 };
+            assert_eq!(decide(&case), next);
+        }
     }
 
     #[test]
@@ -163,7 +177,7 @@ mod tests {
         let (schedule, fault) = (Schedule::from_seconds(&[60]).unwrap(), Outcome::Failed(Trouble::Internal));
         let after = |attempt, faults, outcome: &Outcome| {
             let schedule = &schedule;
-            decide(&Case { schedule, attempt, faults, outcome, created_at: NOW, now: NOW, random: 0.0 })
+            decide(&Case { schedule, attempt, faults, outcome, expires_at: old(), now: NOW, random: 0.0 })
         };
         for (faults, seconds) in [(0, 5), (1, 30), (2, 120), (3, 600)] {
             assert_eq!(after(faults + 1, faults, &fault), in_seconds(seconds));

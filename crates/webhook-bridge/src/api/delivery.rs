@@ -12,7 +12,7 @@ use super::body::Parameters;
 use super::problem::Problem;
 use super::wish::within;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{DeliveryFilter, DeliveryId, DeliveryRecord, EndpointId, Mode, Resent};
+use crate::model::{DeliveryFilter, DeliveryId, DeliveryRecord, EndpointId, Mode, Released, Resent};
 
 /// How many are listed when nothing is said, and at most.
 pub(super) const LIMIT: (u32, u32) = (50, 250);
@@ -118,6 +118,25 @@ pub(super) async fn resend(
         Resent::InFlight => return conflict("a request of this delivery is under way"),
         Resent::Waiting => return conflict("it waits for an earlier delivery of its key"),
         Resent::Disabled => return conflict("the endpoint is disabled or deleted"),
+        Resent::Expired => {
+            return conflict("the event's `expires_at` has passed: it is never sent after that");
+        }
+    }
+    Ok((StatusCode::ACCEPTED, Json(find(&api, caller.mode, &id).await?.into())))
+}
+
+/// `POST /v1/deliveries/{id}/release`: a parked one is due now, after what kept the bridge from sending it was mended.
+pub(super) async fn release(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<View>), Problem> {
+    let conflict = |message: &'static str| Err(Error::new(ErrorKind::Conflict, message).into());
+    match api.store.release(caller.mode, id.parse::<DeliveryId>()?.0).await? {
+        Released::Due => {}
+        Released::Missing => return Err(missing().into()),
+        Released::NotParked => return conflict("it is not parked"),
+        Released::Disabled => return conflict("the endpoint is disabled or deleted"),
     }
     Ok((StatusCode::ACCEPTED, Json(find(&api, caller.mode, &id).await?.into())))
 }

@@ -1,4 +1,4 @@
-//! Endpoints: create, list, retrieve, update, delete, pause, resume.
+//! Endpoints: create, list, retrieve, update, delete, pause, resume, enable.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -12,11 +12,13 @@ use super::Api;
 use super::auth::Caller;
 use super::body::{Body, Parameters};
 use super::problem::Problem;
+use super::tag::{Seen, Tagged};
 use super::warning::warnings;
 use super::wish::{Wish, within};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    DisabledReason, Endpoint, EndpointChange, EndpointId, EndpointPage, EndpointStatus, Mode, Standing, Start,
+    DisabledReason, Endpoint, EndpointChange, EndpointId, EndpointPage, EndpointStatus, Expected, Mode,
+    Standing, Start,
 };
 
 /// An endpoint on the wire: Payment Kit's fields, then ours.
@@ -85,12 +87,13 @@ pub(super) async fn create(
     State(api): State<Api>,
     caller: Caller,
     Body(wish): Body<Wish>,
-) -> Result<(StatusCode, Json<View>), Problem> {
+) -> Result<(StatusCode, Tagged<View>), Problem> {
     let (new, secret) = wish.create(&api, caller.mode).await?;
     let warnings = warnings(&new.enabled_events);
     let endpoint = api.store.create_endpoint(new, Timestamp::now()).await?;
+    let version = endpoint.version;
     let view = View { secret: Some(secret.reveal().to_owned()), warnings, ..View::from(endpoint) };
-    Ok((StatusCode::CREATED, Json(view)))
+    Ok((StatusCode::CREATED, Tagged { version, view }))
 }
 
 /// `GET /v1/endpoints`: the newest first.
@@ -112,37 +115,38 @@ pub(super) async fn retrieve(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<View>, Problem> {
+) -> Result<Tagged<View>, Problem> {
     let endpoint = find(&api, caller.mode, id).await?;
     let health = standing(&api, &endpoint).await?.health;
     let health = HealthView {
         held_until: health.rest(Timestamp::now()).map(|at| at.to_string()),
         failing_since: health.failing_since().map(|at| at.to_string()),
     };
-    Ok(Json(View { health: Some(health), ..endpoint.into() }))
+    let tagged = tagged(endpoint);
+    Ok(Tagged { view: View { health: Some(health), ..tagged.view }, ..tagged })
 }
 
 /// `PATCH /v1/endpoints/{id}`: what is not sent stays.
 pub(super) async fn update(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
+    Seen { id, expected }: Seen,
     Body(wish): Body<Wish>,
-) -> Result<Json<View>, Problem> {
+) -> Result<Tagged<View>, Problem> {
     let endpoint = find(&api, caller.mode, id).await?;
-    let change = wish.change(&api, &endpoint).await?;
+    let change = EndpointChange { expected, ..wish.change(&api, &endpoint).await? };
     let warnings = change.enabled_events.as_ref().map(warnings).unwrap_or_default();
-    let changed = store(&api, endpoint, change).await?;
-    Ok(Json(View { warnings, ..changed.into() }))
+    let tagged = tagged(store(&api, endpoint, change).await?);
+    Ok(Tagged { view: View { warnings, ..tagged.view }, ..tagged })
 }
 
 /// `DELETE /v1/endpoints/{id}`: answers what was deleted.
 pub(super) async fn delete(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
+    Seen { id, expected }: Seen,
 ) -> Result<Json<View>, Problem> {
-    let deleted = api.store.delete_endpoint(caller.mode, EndpointId::new(id)).await?;
+    let deleted = api.store.delete_endpoint(caller.mode, EndpointId::new(id), expected).await?;
     Ok(Json(deleted.ok_or_else(missing)?.into()))
 }
 
@@ -150,27 +154,35 @@ pub(super) async fn delete(
 pub(super) async fn pause(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<View>, Problem> {
-    turn(&api, find(&api, caller.mode, id).await?, EndpointStatus::Paused).await
+    Seen { id, expected }: Seen,
+) -> Result<Tagged<View>, Problem> {
+    turn(&api, find(&api, caller.mode, id).await?, (EndpointStatus::Paused, expected)).await
 }
 
 /// `POST /v1/endpoints/{id}/resume`
 pub(super) async fn resume(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<View>, Problem> {
-    turn(&api, find(&api, caller.mode, id).await?, EndpointStatus::Enabled).await
+    Seen { id, expected }: Seen,
+) -> Result<Tagged<View>, Problem> {
+    turn(&api, find(&api, caller.mode, id).await?, (EndpointStatus::Enabled, expected)).await
 }
 
-async fn turn(api: &Api, endpoint: Endpoint, status: EndpointStatus) -> Result<Json<View>, Problem> {
+async fn turn(
+    api: &Api,
+    endpoint: Endpoint,
+    (status, expected): (EndpointStatus, Expected),
+) -> Result<Tagged<View>, Problem> {
     if endpoint.status == EndpointStatus::Disabled {
         let message = "the endpoint is disabled: it gets nothing that could wait";
         return Err(Error::new(ErrorKind::Conflict, message).into());
     }
-    let change = EndpointChange { status: Some(status), ..EndpointChange::default() };
-    Ok(Json(store(api, endpoint, change).await?.into()))
+    let change = EndpointChange { status: Some(status), expected, ..EndpointChange::default() };
+    Ok(tagged(store(api, endpoint, change).await?))
+}
+
+fn tagged(endpoint: Endpoint) -> Tagged<View> {
+    Tagged { version: endpoint.version, view: endpoint.into() }
 }
 
 async fn store(api: &Api, endpoint: Endpoint, change: EndpointChange) -> Result<Endpoint> {

@@ -180,6 +180,7 @@ mod tests {
             timeout: Duration::from_secs(15),
             created_at: NOW,
             updated_at: NOW,
+            version: 1,
         }
     }
 

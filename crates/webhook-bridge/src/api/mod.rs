@@ -11,6 +11,7 @@ mod payment_kit;
 mod problem;
 mod recovery;
 mod secret;
+mod tag;
 mod warning;
 mod wish;
 
@@ -60,6 +61,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1/deliveries/{id}", get(delivery::retrieve))
         .route("/v1/deliveries/{id}/attempts", get(attempt::of_delivery))
         .route("/v1/deliveries/{id}/resend", post(delivery::resend))
+        .route("/v1/deliveries/{id}/release", post(delivery::release))
         .route("/v1/attempts", get(attempt::list))
         .route("/health/live", get(|| async { "ok" }))
         .merge(payment_kit::routes())

@@ -37,6 +37,9 @@ impl Problem {
             ErrorKind::Forbidden => (StatusCode::FORBIDDEN, "urn:webhook-bridge:forbidden", "Forbidden"),
             ErrorKind::NotFound => (StatusCode::NOT_FOUND, "urn:webhook-bridge:not-found", "Not found"),
             ErrorKind::Conflict => (StatusCode::CONFLICT, "urn:webhook-bridge:conflict", "Conflict"),
+            ErrorKind::Outdated => {
+                (StatusCode::PRECONDITION_FAILED, "urn:webhook-bridge:outdated", "Changed meanwhile")
+            }
             ErrorKind::TooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "urn:webhook-bridge:too-large", "Too large")
             }

@@ -15,9 +15,9 @@ use super::endpoint::{find, missing};
 use super::problem::Problem;
 use super::wish::within;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{DeliveryId, EndpointStatus, Recovery};
+use crate::model::{DeliveryId, EndpointStatus, Mode, Recovery};
 
-/// How many are made due by one call at most, and how many in one transaction: others wait for no longer.
+/// How many are looked at by one call at most, and how many in one transaction: others wait for no longer.
 const MOST: u32 = 10_000;
 const TOGETHER: u32 = 250;
 
@@ -28,6 +28,8 @@ pub(super) struct Asked {
     since: Option<String>,
     until: Option<String>,
     limit: Option<u32>,
+    /// The `next` of the call before.
+    cursor: Option<String>,
     /// Only counts.
     #[serde(default)]
     dry_run: bool,
@@ -38,11 +40,11 @@ pub(super) struct Asked {
 pub(super) struct Recovered {
     /// How many were made due, or would be.
     deliveries: u32,
-    /// Whether there may be more: then call again.
-    more: bool,
+    /// Where to go on, when there may be more.
+    next: Option<String>,
 }
 
-/// `POST /v1/endpoints/{id}/recover`: what was given up since then is due now.
+/// `POST /v1/endpoints/{id}/recover`: what was given up since then is due now, with its schedule from the beginning.
 pub(super) async fn recover(
     State(api): State<Api>,
     caller: Caller,
@@ -54,22 +56,50 @@ pub(super) async fn recover(
         return Err(Error::new(ErrorKind::Conflict, "the endpoint is disabled").into());
     }
     let since = time("since", asked.since)?.ok_or_else(|| Error::invalid("since: is required"))?;
-    let ended = Timestamp::now();
-    let until = time("until", asked.until)?.unwrap_or(ended);
+    // What fails again meanwhile is not older than this.
+    let now = Timestamp::now();
+    let until = time("until", asked.until)?.unwrap_or(now);
+    let after = asked.cursor.map(|text| cursor(&text)).transpose()?;
     let limit = within("limit", asked.limit, 1..=MOST)?.unwrap_or(MOST);
-    let of = |most| Recovery { endpoint: endpoint.id.clone(), since, until, ended, most };
-    if asked.dry_run {
-        let deliveries = api.store.recoverable(caller.mode, of(limit)).await?;
-        return Ok(Json(Recovered { deliveries, more: deliveries == limit }));
+    let recovery = Recovery { endpoint: endpoint.id, since, until, after, most: limit, now };
+    let step = if asked.dry_run { Step::Count } else { Step::Recover };
+    Ok(Json(go(&api, caller.mode, recovery, step).await?))
+}
+
+/// Whether it is done, or only counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Count,
+    Recover,
+}
+
+/// Looks at as many as asked, so many in a transaction.
+async fn go(api: &Api, mode: Mode, recovery: Recovery, step: Step) -> Result<Recovered> {
+    let (mut deliveries, mut after, mut left) = (0, recovery.after, recovery.most);
+    while left > 0 {
+        let most = TOGETHER.min(left);
+        let part = Recovery { after, most, ..recovery.clone() };
+        let part = match step {
+            Step::Count => api.store.recoverable(mode, part).await?,
+            Step::Recover => api.store.recover(mode, part).await?,
+        };
+        let part = part.ok_or_else(missing)?;
+        deliveries += part.deliveries;
+        left -= most;
+        after = part.next;
+        if after.is_none() {
+            break;
+        }
     }
-    let (mut deliveries, mut more) = (0, true);
-    while more && deliveries < limit {
-        let most = TOGETHER.min(limit - deliveries);
-        let count = api.store.recover(caller.mode, of(most)).await?.ok_or_else(missing)?;
-        deliveries += count;
-        more = count == most;
-    }
-    Ok(Json(Recovered { deliveries, more }))
+    let next = after.map(|(at, sequence)| format!("{}_{sequence}", at.as_millis()));
+    Ok(Recovered { deliveries, next })
+}
+
+fn cursor(text: &str) -> Result<(Timestamp, u64)> {
+    let numbers = text
+        .split_once('_')
+        .and_then(|(at, sequence)| Some((Timestamp::from_millis(at.parse().ok()?), sequence.parse().ok()?)));
+    numbers.ok_or_else(|| Error::invalid("cursor: is not one of this call"))
 }
 
 /// What is asked of a test.

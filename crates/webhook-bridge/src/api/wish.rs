@@ -10,7 +10,8 @@ use serde::Deserialize;
 use super::Api;
 use crate::error::{Error, Result};
 use crate::model::{
-    EnabledEvents, Endpoint, EndpointChange, EndpointStatus, EndpointUrl, Mode, NewEndpoint, Schedule, Secret,
+    EnabledEvents, Endpoint, EndpointChange, EndpointStatus, EndpointUrl, Expected, Mode, NewEndpoint,
+    Schedule, Secret,
 };
 use crate::signing::{FORMATS, Format};
 
@@ -87,6 +88,7 @@ impl Wish {
             schedule: self.schedule.map(|waits| Schedule::from_seconds(&waits)).transpose()?,
             max_in_flight: within("max_in_flight", self.max_in_flight, 1..=64)?,
             timeout: within("timeout_seconds", self.timeout_seconds, 1..=30)?.map(Duration::from_secs),
+            expected: Expected::Any,
         })
     }
 }

@@ -107,10 +107,10 @@ impl Sender {
         let now = Timestamp::now();
         let next = retry::decide(&Case {
             schedule: &leased.target.schedule,
-            attempt: leased.attempt,
+            attempt: leased.attempt.saturating_sub(leased.earlier),
             faults: leased.faults,
             outcome: &outcome,
-            created_at: leased.created_at,
+            expires_at: leased.expires_at,
             now,
             random: rand::random(),
         });

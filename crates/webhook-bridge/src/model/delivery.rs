@@ -112,8 +112,10 @@ pub struct Leased {
     pub attempt: u32,
     /// How many attempts before it failed by a fault of the bridge: the schedule does not count those.
     pub faults: u32,
-    /// When the delivery was stored.
-    pub created_at: Timestamp,
+    /// How many attempts were made before the schedule began again.
+    pub earlier: u32,
+    /// When it is too old: from then on it is not sent.
+    pub expires_at: Timestamp,
     /// What is sent.
     pub payload: Payload,
     /// Where and how.

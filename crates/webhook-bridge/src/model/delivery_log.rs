@@ -192,10 +192,34 @@ pub struct Recovery {
     pub since: Timestamp,
     /// Stored before this time.
     pub until: Timestamp,
-    /// Given up at this time or earlier, so that what fails again meanwhile is not tried twice.
-    pub ended: Timestamp,
-    /// How many at most, the oldest first.
+    /// After this one: the `next` of the part before.
+    pub after: Option<(Timestamp, u64)>,
+    /// How many are looked at, the oldest first.
     pub most: u32,
+    /// When that is.
+    pub now: Timestamp,
+}
+
+/// What came of a part of a recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovered {
+    /// How many are due now, or would be. What is of no use any more, by its event's time, is not.
+    pub deliveries: u32,
+    /// The last one that was looked at, where there may be more: when it was stored, and its number.
+    pub next: Option<(Timestamp, u64)>,
+}
+
+/// What became of a delivery that was parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Released {
+    /// It is due.
+    Due,
+    /// It is not parked.
+    NotParked,
+    /// Its endpoint is disabled or deleted.
+    Disabled,
+    /// There is none.
+    Missing,
 }
 
 /// What became of a delivery that was to be sent again.
@@ -209,6 +233,8 @@ pub enum Resent {
     Waiting,
     /// Its endpoint is disabled or deleted.
     Disabled,
+    /// Its event is of no use any more, by whoever published it.
+    Expired,
     /// There is none.
     Missing,
 }

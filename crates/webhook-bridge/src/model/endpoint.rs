@@ -13,7 +13,7 @@ use super::mode::Mode;
 use super::schedule::Schedule;
 use super::secret::Sealed;
 use super::url::EndpointUrl;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The public id of an endpoint: `we_` and 24 letters and digits.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -190,6 +190,31 @@ impl NewEndpoint {
     pub const API_VERSION: &'static str = "2023-09-05";
 }
 
+/// Which versions of an endpoint may be changed or deleted: those that the caller saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Expected {
+    /// Whatever it is.
+    #[default]
+    Any,
+    /// One of these.
+    OneOf(Vec<u64>),
+}
+
+impl Expected {
+    /// Checks that a version is one of them.
+    ///
+    /// # Errors
+    /// [`Outdated`](crate::ErrorKind::Outdated) when it is not.
+    pub fn check(&self, version: u64) -> Result<()> {
+        match self {
+            Self::OneOf(versions) if !versions.contains(&version) => {
+                Err(Error::new(ErrorKind::Outdated, "If-Match: the endpoint was changed meanwhile"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What is asked for when an endpoint is changed; what is `None` stays as it is.
 #[derive(Debug, Clone, Default)]
 pub struct EndpointChange {
@@ -213,6 +238,8 @@ pub struct EndpointChange {
     pub max_in_flight: Option<u32>,
     /// How long a request may take.
     pub timeout: Option<Duration>,
+    /// What it must be for that.
+    pub expected: Expected,
 }
 
 /// A registered URL.
@@ -250,4 +277,6 @@ pub struct Endpoint {
     pub created_at: Timestamp,
     /// When it was last changed.
     pub updated_at: Timestamp,
+    /// Counts its changes; its health is none.
+    pub version: u64,
 }

@@ -24,9 +24,11 @@ pub use delivery::{
 };
 pub use delivery_log::{
     AttemptFilter, AttemptRecord, DeliveryFilter, DeliveryId, DeliveryRecord, EventRecord, IdempotencyKey,
-    LogPage, Recovery, Resent,
+    LogPage, Recovered, Recovery, Released, Resent,
 };
-pub use endpoint::{EnabledEvents, Endpoint, EndpointChange, EndpointId, EndpointStatus, NewEndpoint};
+pub use endpoint::{
+    EnabledEvents, Endpoint, EndpointChange, EndpointId, EndpointStatus, Expected, NewEndpoint,
+};
 pub use endpoint_list::{Direction, EndpointField, EndpointList, EndpointPage, Start};
 pub use health::{DisabledReason, Health, Observed, Standing};
 pub use key::{ApiKey, KeyDigest};

@@ -18,8 +18,8 @@ use crate::error::Result;
 use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryFilter, DeliveryKey, DeliveryRecord,
     DeliveryState, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList, EndpointPage,
-    EventRecord, Finished, IdempotencyKey, Ingested, KeyDigest, LogPage, Mode, NewEndpoint, Pruned, Recovery,
-    Resent, Retention, Rotation, SecretVersion, Standing, Wanted,
+    EventRecord, Expected, Finished, IdempotencyKey, Ingested, KeyDigest, LogPage, Mode, NewEndpoint, Pruned,
+    Recovered, Recovery, Released, Resent, Retention, Rotation, SecretVersion, Standing, Wanted,
 };
 
 pub use hints::Hints;
@@ -100,6 +100,9 @@ pub trait Store: Debug + Send + Sync {
     async fn endpoints(&self, mode: Mode, page: EndpointPage) -> Result<EndpointList>;
 
     /// Changes an endpoint of this mode, for what is stored or sent from now on; hinted if it may be sent to.
+    ///
+    /// # Errors
+    /// [`Outdated`](crate::ErrorKind::Outdated) when it is not as the change expects, in the transaction of the change.
     async fn change_endpoint(
         &self,
         mode: Mode,
@@ -109,7 +112,15 @@ pub trait Store: Debug + Send + Sync {
 
     /// Deletes an endpoint of this mode, with its secrets, and gives it as it was. What it was owed is never sent, but for
     /// requests under way.
-    async fn delete_endpoint(&self, mode: Mode, id: EndpointId) -> Result<Option<Endpoint>>;
+    ///
+    /// # Errors
+    /// [`Outdated`](crate::ErrorKind::Outdated) when it is not as expected.
+    async fn delete_endpoint(
+        &self,
+        mode: Mode,
+        id: EndpointId,
+        expected: Expected,
+    ) -> Result<Option<Endpoint>>;
 
     /// An endpoint of this mode.
     async fn endpoint(&self, mode: Mode, id: EndpointId) -> Result<Option<Endpoint>>;
@@ -158,11 +169,15 @@ pub trait Store: Debug + Send + Sync {
     /// Makes a delivery of this mode due now, however it ended, as another attempt of it; hinted.
     async fn resend(&self, mode: Mode, key: DeliveryKey) -> Result<Resent>;
 
-    /// Makes deliveries that were given up due now; hinted. Tells how many; `None` when there is no such endpoint.
-    async fn recover(&self, mode: Mode, recovery: Recovery) -> Result<Option<u32>>;
+    /// Makes a delivery due that was parked; hinted.
+    async fn release(&self, mode: Mode, key: DeliveryKey) -> Result<Released>;
 
-    /// How many [`recover`](Self::recover) would make due.
-    async fn recoverable(&self, mode: Mode, recovery: Recovery) -> Result<u32>;
+    /// Makes deliveries that were given up due now, each with its schedule and its age from the beginning; hinted. `None`
+    /// when there is no such endpoint, or it is disabled.
+    async fn recover(&self, mode: Mode, recovery: Recovery) -> Result<Option<Recovered>>;
+
+    /// What [`recover`](Self::recover) would make due.
+    async fn recoverable(&self, mode: Mode, recovery: Recovery) -> Result<Option<Recovered>>;
 
     /// Forgets what ran out: secrets, which do not sign from then on, and keys of publishing. Tells how many.
     async fn expire(&self, now: Timestamp) -> Result<u32>;

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -43,17 +44,38 @@ impl Client {
         self.request(request, "/v1/events", event.to_owned()).await
     }
 
+    /// The `ETag` of what is there.
+    pub(crate) async fn tag(&self, path: &str) -> String {
+        let response = self.response(Request::builder().method(Method::GET), path, String::new()).await;
+        response.headers()["etag"].to_str().unwrap().to_owned()
+    }
+
+    /// Changes what has this `ETag`.
+    pub(crate) async fn change(&self, path: &str, tag: &str, body: &Value) -> Answer {
+        let request = Request::builder().method(Method::PATCH).header("if-match", tag);
+        self.request(request, path, body.to_string()).await
+    }
+
     async fn request(&self, request: http::request::Builder, path: &str, body: String) -> Answer {
-        let request = request
-            .uri(format!("http://{}{path}", self.address))
-            .header("authorization", format!("Bearer {}", self.key))
-            .body(Full::from(body));
-        let response = self.http.request(request.unwrap()).await.unwrap();
+        let response = self.response(request, path, body).await;
         let status = response.status();
         if !status.is_success() {
             assert_eq!(response.headers()["content-type"], "application/problem+json", "{path}");
         }
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    async fn response(
+        &self,
+        request: http::request::Builder,
+        path: &str,
+        body: String,
+    ) -> Response<Incoming> {
+        let request = request
+            .uri(format!("http://{}{path}", self.address))
+            .header("authorization", format!("Bearer {}", self.key))
+            .body(Full::from(body));
+        self.http.request(request.unwrap()).await.unwrap()
     }
 }

@@ -186,10 +186,10 @@ async fn what_was_given_up_is_sent_again_one_or_all_since() {
 
     let since = json!({ "since": "2026-01-01T00:00:00Z", "dry_run": true });
     let (_, counted) = scene.client.post(&format!("{path}/recover"), &since).await;
-    assert_eq!(counted, json!({ "deliveries": 2, "more": false }));
+    assert_eq!(counted, json!({ "deliveries": 2, "next": null }));
     let since = json!({ "since": "2026-01-01T00:00:00Z" });
     let (_, recovered) = scene.client.post(&format!("{path}/recover"), &since).await;
-    assert_eq!(recovered, json!({ "deliveries": 2, "more": false }));
+    assert_eq!(recovered, json!({ "deliveries": 2, "next": null }));
     for _ in &ids[1..] {
         scene.receiver.next().await.answer(StatusCode::OK);
     }
@@ -327,5 +327,21 @@ async fn what_is_sent_again_stands_in_line_with_its_key() {
     let again = scene.receiver.next().await;
     again.answer(StatusCode::OK);
     assert_eq!((again.header("webhook-id"), again.header("webhook-attempt")), ("evt_1", "2"));
+    scene.bridge.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_overwrites_what_somebody_else_changed() {
+    let scene = Scene::start().await;
+    let (path, _) = scene.endpoint(&[]).await;
+    let seen = scene.client.tag(&path).await;
+    let describe = |text: &str| json!({ "description": text });
+    let first = scene.client.change(&path, &seen, &describe("mine")).await;
+    assert_eq!((first.0, &first.1["description"]), (StatusCode::OK, &json!("mine")));
+    let (status, problem) = scene.client.change(&path, &seen, &describe("yours")).await;
+    assert_eq!(status, StatusCode::PRECONDITION_FAILED);
+    assert_eq!(problem["type"], "urn:webhook-bridge:outdated");
+    let seen = scene.client.tag(&path).await;
+    assert_eq!(scene.client.change(&path, &seen, &describe("yours")).await.0, StatusCode::OK);
     scene.bridge.stop().await;
 }

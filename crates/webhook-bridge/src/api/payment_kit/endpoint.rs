@@ -14,7 +14,7 @@ use crate::api::Api;
 use crate::api::body::parse;
 use crate::api::wish::Wish;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{AttemptFilter, Endpoint, EndpointId};
+use crate::model::{AttemptFilter, Endpoint, EndpointId, Expected};
 
 /// For how long the same request to make an endpoint makes no second one: its client sends it up to four times, each
 /// signed anew, when an answer is lost; and a signature is good for so long.
@@ -114,7 +114,7 @@ pub(super) async fn update(State(api): State<Api>, Path(id): Path<String>, reque
 
 /// `DELETE /api/webhook-endpoints/{id}`: answers what was deleted.
 pub(super) async fn delete(State(api): State<Api>, Path(id): Path<String>, request: Signed) -> Answer<View> {
-    let deleted = api.store.delete_endpoint(request.mode, EndpointId::new(id)).await?;
+    let deleted = api.store.delete_endpoint(request.mode, EndpointId::new(id), Expected::Any).await?;
     Ok(Json(deleted.ok_or_else(missing)?.into()))
 }
 

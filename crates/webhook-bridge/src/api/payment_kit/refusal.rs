@@ -30,6 +30,7 @@ impl IntoResponse for Refusal {
             ErrorKind::Unauthorized => (StatusCode::UNAUTHORIZED, false),
             ErrorKind::Forbidden => (StatusCode::FORBIDDEN, false),
             ErrorKind::NotFound => (StatusCode::NOT_FOUND, false),
+            ErrorKind::Outdated => (StatusCode::PRECONDITION_FAILED, false),
             ErrorKind::Conflict => (StatusCode::CONFLICT, false),
             ErrorKind::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, false),
             ErrorKind::Unavailable | ErrorKind::Closed => (StatusCode::SERVICE_UNAVAILABLE, true),

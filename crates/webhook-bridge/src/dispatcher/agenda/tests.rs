@@ -25,7 +25,8 @@ fn claimed(wanted: Wanted, next_due: Option<Timestamp>) -> Claimed {
         lease: Lease(1),
         attempt: 1,
         faults: 0,
-        created_at: NOW,
+        earlier: 0,
+        expires_at: NOW.plus(Schedule::AGE),
         payload: Payload { event_id: "e".into(), event_type: "a.b".into(), body: "{}".into() },
         target: Arc::clone(&target),
     };

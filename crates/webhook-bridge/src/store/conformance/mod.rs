@@ -1,5 +1,6 @@
 //! What every store must do, as cases over `dyn Store`: [`suite!`] makes a test of each for one kind of store.
 
+pub(super) mod again;
 pub(super) mod health;
 pub(super) mod order;
 pub(super) mod queue;
@@ -52,6 +53,12 @@ macro_rules! suite {
             one_that_is_too_slow_gets_fewer_at_once
             one_that_is_disabled_gets_nothing_and_whoever_wants_to_know_is_told
             how_an_endpoint_does_outlives_the_bridge
+        );
+        suite!(@ $harness, again:
+            what_is_recovered_has_its_schedule_and_its_age_before_it
+            what_was_given_up_is_recovered_part_by_part
+            only_what_is_parked_is_released_and_its_faults_are_forgiven
+            what_somebody_else_changed_is_not_overwritten
         );
         suite!(@ $harness, retention:
             what_is_old_is_forgotten_little_by_little

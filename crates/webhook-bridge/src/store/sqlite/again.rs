@@ -3,15 +3,17 @@
 use eventbus::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
+use super::ingest::expiry;
 use super::line;
 use super::schema::state;
 use super::writer::Write;
-use crate::model::{DeliveryKey, DeliveryState, EndpointKey, Mode, Recovery, Resent};
+use crate::model::{DeliveryKey, DeliveryState, EndpointKey, Mode, Recovered, Recovery, Released, Resent};
 
-/// What was given up of an endpoint, by its index.
-pub(super) const FAILED: &str = "SELECT d.sequence FROM delivery AS d INDEXED BY delivery_failed
-     WHERE d.endpoint_no = ?1 AND d.state BETWEEN 3 AND 5 AND d.created_at >= ?2 AND d.created_at < ?3 AND d.finished_at <= ?4
-     ORDER BY d.created_at, d.sequence LIMIT ?5";
+/// What was given up of an endpoint, by its index, and when the event of each is of no use any more.
+pub(super) const FAILED: &str = "SELECT d.created_at, d.sequence, e.expires_at
+     FROM delivery AS d INDEXED BY delivery_failed CROSS JOIN event AS e ON e.no = d.event_no
+     WHERE d.endpoint_no = ?1 AND d.state BETWEEN 3 AND 5 AND (d.created_at, d.sequence) > (?2, ?3)
+     AND d.created_at < ?4 ORDER BY d.created_at, d.sequence LIMIT ?5";
 
 /// Makes a delivery due now.
 pub(super) fn resend(
@@ -19,50 +21,88 @@ pub(super) fn resend(
     (mode, key): (Mode, DeliveryKey),
     now: Timestamp,
 ) -> Result<Resent> {
-    let mut find = write.connection.prepare_cached(
-        "SELECT d.state, e.status FROM delivery AS d JOIN endpoint AS e ON e.no = d.endpoint_no
-         WHERE d.endpoint_no = ?1 AND d.sequence = ?2 AND e.livemode = ?3",
-    )?;
-    let found = find.query_row(params![key.endpoint.0, key.sequence, mode.is_live()], |row| {
-        Ok((row.get::<_, u8>(0)?, row.get::<_, String>(1)?))
-    });
-    let Some((number, status)) = found.optional()? else { return Ok(Resent::Missing) };
-    if status == "disabled" || status == "deleted" {
+    let Some(found) = find(write, (mode, key))? else { return Ok(Resent::Missing) };
+    if !found.open {
         return Ok(Resent::Disabled);
     }
-    match state::find(number) {
-        Some(DeliveryState::Leased) => Ok(Resent::InFlight),
-        Some(DeliveryState::Waiting) => Ok(Resent::Waiting),
+    if found.expires_at.is_some_and(|at| at <= now) {
+        return Ok(Resent::Expired);
+    }
+    match found.state {
+        Some(DeliveryState::Leased) => return Ok(Resent::InFlight),
+        Some(DeliveryState::Waiting) => return Ok(Resent::Waiting),
+        // It is the first of its key, if it has one.
         Some(DeliveryState::Pending | DeliveryState::Parked) => {
-            // It is the first of its key, if it has one.
-            set(write, key, DeliveryState::Pending, now)?;
-            Ok(Resent::Due)
+            set(write, key, (DeliveryState::Pending, Attempts::Further), (now, found.expires_at))?;
         }
-        _ => {
-            again(write, key, now)?;
-            Ok(Resent::Due)
+        _ => again(write, key, Attempts::Further, (now, found.expires_at))?,
+    }
+    Ok(Resent::Due)
+}
+
+/// Makes a delivery due that was parked, as if the bridge had never failed to send it.
+pub(super) fn release(
+    write: &mut Write<'_>,
+    (mode, key): (Mode, DeliveryKey),
+    now: Timestamp,
+) -> Result<Released> {
+    match find(write, (mode, key))? {
+        Some(found) if found.state == Some(DeliveryState::Parked) && found.open => {
+            set(write, key, (DeliveryState::Pending, Attempts::Further), (now, found.expires_at))?;
+            Ok(Released::Due)
         }
+        Some(found) if found.open => Ok(Released::NotParked),
+        Some(_) => Ok(Released::Disabled),
+        None => Ok(Released::Missing),
     }
 }
 
-/// Makes due what was given up; `None` when there is no such endpoint, or it is disabled.
+/// A delivery that somebody wants to be due.
+struct Found {
+    state: Option<DeliveryState>,
+    /// Whether its endpoint gets what it is owed, now or later.
+    open: bool,
+    /// From when on its event is of no use.
+    expires_at: Option<Timestamp>,
+}
+
+fn find(write: &Write<'_>, (mode, key): (Mode, DeliveryKey)) -> Result<Option<Found>> {
+    let mut find = write.connection.prepare_cached(
+        "SELECT d.state, p.status, e.expires_at FROM delivery AS d JOIN endpoint AS p ON p.no = d.endpoint_no
+         JOIN event AS e ON e.no = d.event_no
+         WHERE d.endpoint_no = ?1 AND d.sequence = ?2 AND p.livemode = ?3",
+    )?;
+    let found = find.query_row(params![key.endpoint.0, key.sequence, mode.is_live()], |row| {
+        let status: String = row.get(1)?;
+        Ok(Found {
+            state: state::find(row.get(0)?),
+            open: status == "enabled" || status == "paused",
+            expires_at: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_millis),
+        })
+    });
+    found.optional()
+}
+
+/// Makes due what was given up, with its schedule from the beginning; `None` when there is no such endpoint, or it is disabled.
 pub(super) fn recover(
     write: &mut Write<'_>,
     (mode, recovery): (Mode, &Recovery),
-    now: Timestamp,
-) -> Result<Option<u32>> {
+) -> Result<Option<Recovered>> {
     let Some(endpoint) = endpoint(write.connection, (mode, recovery))? else { return Ok(None) };
-    let found = failed(write.connection, endpoint, recovery)?;
-    for &sequence in &found {
-        again(write, DeliveryKey { endpoint, sequence }, now)?;
+    let (useful, recovered) = failed(write.connection, endpoint, recovery)?;
+    for (sequence, expires_at) in useful {
+        again(write, DeliveryKey { endpoint, sequence }, Attempts::Anew, (recovery.now, expires_at))?;
     }
-    Ok(Some(u32::try_from(found.len()).unwrap_or(u32::MAX)))
+    Ok(Some(recovered))
 }
 
-/// How many would be made due.
-pub(super) fn recoverable(connection: &Connection, (mode, recovery): (Mode, &Recovery)) -> Result<u32> {
-    let Some(endpoint) = endpoint(connection, (mode, recovery))? else { return Ok(0) };
-    Ok(u32::try_from(failed(connection, endpoint, recovery)?.len()).unwrap_or(u32::MAX))
+/// What would be made due.
+pub(super) fn recoverable(
+    connection: &Connection,
+    (mode, recovery): (Mode, &Recovery),
+) -> Result<Option<Recovered>> {
+    let Some(endpoint) = endpoint(connection, (mode, recovery))? else { return Ok(None) };
+    Ok(Some(failed(connection, endpoint, recovery)?.1))
 }
 
 fn endpoint(connection: &Connection, (mode, recovery): (Mode, &Recovery)) -> Result<Option<EndpointKey>> {
@@ -73,32 +113,73 @@ fn endpoint(connection: &Connection, (mode, recovery): (Mode, &Recovery)) -> Res
     find.query_row(params![id, mode.is_live()], |row| row.get(0).map(EndpointKey)).optional()
 }
 
-fn failed(connection: &Connection, endpoint: EndpointKey, recovery: &Recovery) -> Result<Vec<u64>> {
+/// The number of a delivery, and when its event is of no use any more.
+type Useful = (u64, Option<Timestamp>);
+
+/// A part of what was given up: what is of use still.
+fn failed(
+    connection: &Connection,
+    endpoint: EndpointKey,
+    recovery: &Recovery,
+) -> Result<(Vec<Useful>, Recovered)> {
+    let before = (
+        Timestamp::from_millis(recovery.since.as_millis().saturating_sub(1)),
+        u64::try_from(i64::MAX).unwrap_or(u64::MAX),
+    );
+    let (at, sequence) = recovery.after.unwrap_or(before);
     let mut statement = connection.prepare_cached(FAILED)?;
-    let (since, until) = (recovery.since.as_millis(), recovery.until.as_millis());
-    let ended = recovery.ended.as_millis();
-    let asked = params![endpoint.0, since, until, ended, recovery.most];
-    let rows = statement.query_map(asked, |row| row.get(0))?;
-    rows.collect()
+    let asked = params![endpoint.0, at.as_millis(), sequence, recovery.until.as_millis(), recovery.most];
+    let rows = statement.query_map(asked, |row| {
+        let expires_at = row.get::<_, Option<i64>>(2)?.map(Timestamp::from_millis);
+        Ok((Timestamp::from_millis(row.get(0)?), (row.get(1)?, expires_at)))
+    })?;
+    let seen: Vec<(Timestamp, Useful)> = rows.collect::<Result<_>>()?;
+    let full = usize::try_from(recovery.most).is_ok_and(|most| seen.len() >= most);
+    let next = seen.last().filter(|_| full).map(|&(at, (sequence, _))| (at, sequence));
+    let useful = |(_, expires_at): &Useful| expires_at.is_none_or(|at| at > recovery.now);
+    let useful: Vec<_> = seen.into_iter().map(|(_, one)| one).filter(useful).collect();
+    let deliveries = u32::try_from(useful.len()).unwrap_or(u32::MAX);
+    Ok((useful, Recovered { deliveries, next }))
 }
 
 /// Begins a delivery again that has ended: it stands in line with what is not over of its key.
-fn again(write: &mut Write<'_>, delivery: DeliveryKey, now: Timestamp) -> Result<()> {
+fn again(
+    write: &mut Write<'_>,
+    delivery: DeliveryKey,
+    attempts: Attempts,
+    times: (Timestamp, Option<Timestamp>),
+) -> Result<()> {
     let mut find = write
         .connection
         .prepare_cached("SELECT key FROM delivery WHERE endpoint_no = ?1 AND sequence = ?2")?;
     let key: Option<String> =
         find.query_row(params![delivery.endpoint.0, delivery.sequence], |row| row.get(0))?;
     let state = line::join(write, delivery.endpoint, key.as_deref())?;
-    set(write, delivery, state, now)
+    set(write, delivery, (state, attempts), times)
 }
 
-fn set(write: &mut Write<'_>, key: DeliveryKey, to: DeliveryState, now: Timestamp) -> Result<()> {
+/// Whether the attempts of a delivery that is due again are counted from the beginning of its schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempts {
+    Anew,
+    Further,
+}
+
+/// Faults of the bridge are forgiven: whoever asks has mended them.
+fn set(
+    write: &mut Write<'_>,
+    key: DeliveryKey,
+    (to, attempts): (DeliveryState, Attempts),
+    (now, event): (Timestamp, Option<Timestamp>),
+) -> Result<()> {
     let mut update = write.connection.prepare_cached(
-        "UPDATE delivery SET state = ?3, due_at = ?4, finished_at = NULL
+        "UPDATE delivery SET state = ?3, due_at = ?4, finished_at = NULL, expires_at = ?5,
+         earlier = iif(?6, attempts, earlier + faults), faults = 0
          WHERE endpoint_no = ?1 AND sequence = ?2",
     )?;
-    update.execute(params![key.endpoint.0, key.sequence, state::number(to), now.as_millis()])?;
+    let (expires_at, anew) = (expiry(event, now).as_millis(), attempts == Attempts::Anew);
+    let row = params![key.endpoint.0, key.sequence, state::number(to), now.as_millis(), expires_at, anew];
+    update.execute(row)?;
     if to == DeliveryState::Pending {
         write.hint(key.endpoint, now);
     }

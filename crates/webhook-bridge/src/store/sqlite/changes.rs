@@ -8,7 +8,8 @@ use super::convert::{parsed, to_json};
 use super::writer::Write;
 use super::{endpoints, health, standing};
 use crate::model::{
-    Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointStatus, EndpointUrl, Mode, NewEndpoint,
+    Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointStatus, EndpointUrl, Expected, Mode,
+    NewEndpoint,
 };
 
 /// Those at one URL, by its index.
@@ -42,7 +43,10 @@ pub(super) fn change(
     (mode, id): (Mode, &EndpointId),
     change: &EndpointChange,
     now: Timestamp,
-) -> Result<Option<Endpoint>> {
+) -> Result<crate::error::Result<Option<Endpoint>>> {
+    if let Err(outdated) = expect(write, (mode, id), &change.expected)? {
+        return Ok(Err(outdated));
+    }
     let json = |column, text: Option<crate::error::Result<String>>| {
         text.map(|text| parsed(column, || text)).transpose()
     };
@@ -55,7 +59,7 @@ pub(super) fn change(
          enabled_events = coalesce(?5, enabled_events), metadata = coalesce(?6, metadata),
          status = coalesce(?7, status), disabled_reason = iif(?7 IS NULL, disabled_reason, NULL), api_version = coalesce(?8, api_version), schedule = coalesce(?9, schedule),
          max_in_flight = coalesce(?10, max_in_flight), timeout_ms = coalesce(?11, timeout_ms), updated_at = ?12,
-         ordering = coalesce(?13, ordering)
+         ordering = coalesce(?13, ordering), version = version + 1
          WHERE id = ?1 AND livemode = ?2 AND status <> 'deleted' RETURNING no, status",
     )?;
     let row = update.query_row(
@@ -76,7 +80,7 @@ pub(super) fn change(
         ],
         |row| Ok((row.get(0)?, row.get::<_, String>(1)?)),
     );
-    let Some((no, status)) = row.optional()? else { return Ok(None) };
+    let Some((no, status)) = row.optional()? else { return Ok(Ok(None)) };
     *write.routes = None;
     if change.status == Some(EndpointStatus::Enabled) {
         // Whoever enables it says that it is well.
@@ -85,7 +89,20 @@ pub(super) fn change(
     if status == EndpointStatus::Enabled.as_str() {
         wake(write, EndpointKey(no))?;
     }
-    endpoints::find(write.connection, mode, id)
+    endpoints::find(write.connection, mode, id).map(Ok)
+}
+
+/// Checks that an endpoint is as somebody expects, if there is one.
+fn expect(
+    write: &Write<'_>,
+    (mode, id): (Mode, &EndpointId),
+    expected: &Expected,
+) -> Result<crate::error::Result<()>> {
+    let mut find = write.connection.prepare_cached(
+        "SELECT version FROM endpoint WHERE id = ?1 AND livemode = ?2 AND status <> 'deleted'",
+    )?;
+    let version = find.query_row(params![id.as_str(), mode.is_live()], |row| row.get(0)).optional()?;
+    Ok(version.map_or(Ok(()), |version| expected.check(version)))
 }
 
 /// Hints what an endpoint is owed.
@@ -100,14 +117,18 @@ fn wake(write: &mut Write<'_>, endpoint: EndpointKey) -> Result<()> {
 pub(super) fn delete(
     write: &mut Write<'_>,
     (mode, id): (Mode, &EndpointId),
+    expected: &Expected,
     now: Timestamp,
-) -> Result<Option<Endpoint>> {
-    let Some(endpoint) = endpoints::find(write.connection, mode, id)? else { return Ok(None) };
+) -> Result<crate::error::Result<Option<Endpoint>>> {
+    let Some(endpoint) = endpoints::find(write.connection, mode, id)? else { return Ok(Ok(None)) };
+    if let Err(outdated) = expected.check(endpoint.version) {
+        return Ok(Err(outdated));
+    }
     let mut update = write.connection.prepare_cached(
         "UPDATE endpoint SET status = 'deleted', updated_at = ?2 WHERE id = ?1 RETURNING no",
     )?;
     let no: i64 = update.query_row(params![id.as_str(), now.as_millis()], |row| row.get(0))?;
     write.connection.execute("DELETE FROM endpoint_secret WHERE endpoint_no = ?1", [no])?;
     *write.routes = None;
-    Ok(Some(endpoint))
+    Ok(Ok(Some(endpoint)))
 }

@@ -19,7 +19,8 @@ use crate::model::{
 const MARGIN: Duration = Duration::from_secs(15);
 
 /// What is due of an endpoint, the longest due first: a range of the index of what waits, and the event of each.
-pub(super) const DUE: &str = "SELECT d.sequence, d.attempts, d.created_at, e.id, e.type, e.body, d.faults
+pub(super) const DUE: &str =
+    "SELECT d.sequence, d.attempts, d.expires_at, e.id, e.type, e.body, d.faults, d.earlier
      FROM delivery AS d INDEXED BY delivery_due JOIN event AS e ON e.no = d.event_no
      WHERE d.endpoint_no = ?1 AND d.state = 0 AND d.due_at <= ?2 ORDER BY d.due_at, d.sequence LIMIT ?3";
 
@@ -95,7 +96,7 @@ fn lease(write: &mut Write<'_>, wanted: Wanted, now: Timestamp, target: Target) 
         leased(row, wanted.endpoint, &target)
     })?;
     let due = rows.collect::<Result<Vec<_>>>()?;
-    let old = |one: &Leased| now.since(one.created_at) >= Schedule::AGE;
+    let old = |one: &Leased| now >= one.expires_at;
     let (expired, leased): (Vec<_>, Vec<_>) = due.into_iter().partition(old);
     for one in expired {
         line::end(write, one.key, DeliveryState::Failed(Ending::Expired), now)?;
@@ -116,7 +117,8 @@ fn leased(row: &Row<'_>, endpoint: EndpointKey, target: &Arc<Target>) -> Result<
         lease: Lease(rand::random()),
         attempt: row.get::<_, u32>(1)? + 1,
         faults: row.get(6)?,
-        created_at: Timestamp::from_millis(row.get(2)?),
+        earlier: row.get(7)?,
+        expires_at: Timestamp::from_millis(row.get(2)?),
         payload: Payload {
             event_id: row.get(3)?,
             event_type: row.get(4)?,

@@ -17,7 +17,7 @@ use crate::store::FirstKeys;
 
 const COLUMNS: &str = "id, livemode, url, description, enabled_events, metadata, format, status, schedule,
      max_in_flight, timeout_ms, created_at, updated_at, api_version,
-     disabled_reason, ordering";
+     disabled_reason, ordering, version";
 
 /// Makes an endpoint with its counter and its first secret.
 pub(super) fn create(write: &mut Write<'_>, new: &NewEndpoint, now: Timestamp) -> Result<Endpoint> {
@@ -142,6 +142,7 @@ fn endpoint(row: &Row<'_>) -> Result<Endpoint> {
         timeout: Duration::from_millis(row.get(10)?),
         created_at: time(11)?,
         updated_at: time(12)?,
+        version: row.get(16)?,
     })
 }
 

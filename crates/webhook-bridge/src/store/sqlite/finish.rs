@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension as _, Result, params};
 use super::schema::state;
 use super::writer::Write;
 use super::{health, line};
-use crate::model::{Attempt, DeliveryKey, DeliveryState, Finished, Next, Schedule};
+use crate::model::{Attempt, DeliveryKey, DeliveryState, Finished, Next};
 
 /// Stores what became of an attempt with what follows for its key and its endpoint, if its lease still holds.
 pub(super) fn finish(write: &mut Write<'_>, attempt: &Attempt, now: Timestamp) -> Result<Finished> {
@@ -31,12 +31,12 @@ fn settle(write: &Write<'_>, attempt: &Attempt, now: Timestamp) -> Result<Option
         Next::Succeeded => (DeliveryState::Succeeded, None, Some(now)),
         Next::Retry(at) => (DeliveryState::Pending, Some(at), None),
         Next::Failed(ending) => (DeliveryState::Failed(ending), None, Some(now)),
-        // Due no more but by its age.
-        Next::Parked => (DeliveryState::Parked, Some(now.plus(Schedule::AGE)), None),
+        Next::Parked => (DeliveryState::Parked, None, None),
     };
     let mut update = write.connection.prepare_cached(
-        "UPDATE delivery SET state = ?4, due_at = coalesce(?5, due_at), finished_at = ?6, faults = faults + ?7,
-         lease = NULL, lease_until = NULL
+        // One that is parked is due no more but for its end.
+        "UPDATE delivery SET state = ?4, due_at = iif(?4 = 8, expires_at, coalesce(?5, due_at)), finished_at = ?6,
+         faults = faults + ?7, lease = NULL, lease_until = NULL
          WHERE endpoint_no = ?1 AND sequence = ?2 AND state = 1 AND lease = ?3 RETURNING key",
     )?;
     let (key, lease, fault) = (attempt.delivery, attempt.lease.0, attempt.outcome.is_fault());

@@ -96,7 +96,7 @@ fn tell(
     drop(statement);
     let incoming = parsed(0, || {
         let event = notice.event()?;
-        Ok(Incoming { body: event.to_json()?, event })
+        Ok(Incoming { body: event.to_json()?, event, expires_at: None })
     })?;
     ingest(write, &incoming)?;
     Ok(Some(notice))
@@ -110,7 +110,7 @@ fn disable(
     now: Timestamp,
 ) -> Result<bool> {
     let mut update = write.connection.prepare_cached(
-        "UPDATE endpoint SET status = 'disabled', disabled_reason = ?2, updated_at = ?3
+        "UPDATE endpoint SET status = 'disabled', disabled_reason = ?2, updated_at = ?3, version = version + 1
          WHERE no = ?1 AND status = 'enabled'",
     )?;
     if update.execute(params![endpoint.0, reason.as_str(), now.as_millis()])? == 0 {

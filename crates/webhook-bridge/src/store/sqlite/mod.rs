@@ -42,8 +42,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryFilter, DeliveryKey, DeliveryRecord,
     DeliveryState, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList, EndpointPage,
-    EventRecord, Finished, IdempotencyKey, Ingested, KeyDigest, LogPage, Mode, NewEndpoint, Pruned, Recovery,
-    Resent, Retention, Rotation, SecretVersion, Standing, Wanted,
+    EventRecord, Expected, Finished, IdempotencyKey, Ingested, KeyDigest, LogPage, Mode, NewEndpoint, Pruned,
+    Recovered, Recovery, Released, Resent, Retention, Rotation, SecretVersion, Standing, Wanted,
 };
 
 /// The store in one SQLite file (WAL, `synchronous=FULL`), for one bridge at a time.
@@ -141,7 +141,7 @@ fn error(cause: &rusqlite::Error) -> Error {
 #[async_trait]
 impl Store for SqliteStore {
     async fn ingest(&self, event: AnyEvent) -> Result<Ingested> {
-        let incoming = Incoming { body: event.to_json()?, event };
+        let incoming = Incoming { body: event.to_json()?, event, expires_at: None };
         self.writer()?.call(move |write| ingest::ingest(write, &incoming)).await
     }
 
@@ -210,12 +210,17 @@ impl Store for SqliteStore {
     ) -> Result<Option<Endpoint>> {
         let now = Timestamp::now();
         let changed = move |write: &mut Write<'_>| changes::change(write, (mode, &id), &change, now);
-        self.writer()?.call(changed).await
+        self.writer()?.call(changed).await?
     }
 
-    async fn delete_endpoint(&self, mode: Mode, id: EndpointId) -> Result<Option<Endpoint>> {
+    async fn delete_endpoint(
+        &self,
+        mode: Mode,
+        id: EndpointId,
+        expected: Expected,
+    ) -> Result<Option<Endpoint>> {
         let now = Timestamp::now();
-        self.writer()?.call(move |write| changes::delete(write, (mode, &id), now)).await
+        self.writer()?.call(move |write| changes::delete(write, (mode, &id), &expected, now)).await?
     }
 
     async fn endpoint(&self, mode: Mode, id: EndpointId) -> Result<Option<Endpoint>> {
@@ -238,13 +243,13 @@ impl Store for SqliteStore {
     }
 
     async fn ingest_once(&self, event: AnyEvent, key: IdempotencyKey) -> Result<Ingested> {
-        let incoming = Incoming { body: event.to_json()?, event };
+        let incoming = Incoming { body: event.to_json()?, event, expires_at: None };
         let now = Timestamp::now();
         self.writer()?.call(move |write| publishing::once(write, &incoming, (&key, now))).await?
     }
 
     async fn ingest_for(&self, event: AnyEvent, id: EndpointId) -> Result<Option<DeliveryKey>> {
-        let incoming = Incoming { body: event.to_json()?, event };
+        let incoming = Incoming { body: event.to_json()?, event, expires_at: None };
         self.writer()?.call(move |write| publishing::only_for(write, &incoming, &id)).await
     }
 
@@ -277,12 +282,16 @@ impl Store for SqliteStore {
         self.writer()?.call(move |write| again::resend(write, (mode, key), now)).await
     }
 
-    async fn recover(&self, mode: Mode, recovery: Recovery) -> Result<Option<u32>> {
+    async fn release(&self, mode: Mode, key: DeliveryKey) -> Result<Released> {
         let now = Timestamp::now();
-        self.writer()?.call(move |write| again::recover(write, (mode, &recovery), now)).await
+        self.writer()?.call(move |write| again::release(write, (mode, key), now)).await
     }
 
-    async fn recoverable(&self, mode: Mode, recovery: Recovery) -> Result<u32> {
+    async fn recover(&self, mode: Mode, recovery: Recovery) -> Result<Option<Recovered>> {
+        self.writer()?.call(move |write| again::recover(write, (mode, &recovery))).await
+    }
+
+    async fn recoverable(&self, mode: Mode, recovery: Recovery) -> Result<Option<Recovered>> {
         self.reader.call(move |connection| again::recoverable(connection, (mode, &recovery))).await
     }
 

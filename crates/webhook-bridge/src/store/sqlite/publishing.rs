@@ -3,7 +3,7 @@
 use eventbus::Timestamp;
 use rusqlite::{OptionalExtension as _, Result, params};
 
-use super::ingest::{Incoming, ingest, insert, owe};
+use super::ingest::{Incoming, Stored, ingest, insert, owe};
 use super::writer::Write;
 use crate::error::{Error, ErrorKind};
 use crate::model::{DeliveryKey, EndpointId, EndpointKey, IdempotencyKey, Ingested};
@@ -69,6 +69,7 @@ pub(super) fn only_for(
     let Some(no) = no else { return Ok(None) };
     let Some(event_no) = insert(write, incoming, now)? else { return Ok(None) };
     let endpoint = EndpointKey(no);
-    let sequence = owe(write, (endpoint, event_no), None, now)?;
+    let stored = Stored { no: event_no, key: None, expires_at: None };
+    let sequence = owe(write, endpoint, &stored, now)?;
     Ok(Some(DeliveryKey { endpoint, sequence }))
 }

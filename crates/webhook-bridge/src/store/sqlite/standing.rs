@@ -24,7 +24,9 @@ pub(super) fn find(connection: &Connection, mode: Mode, id: &EndpointId) -> Resu
 
 /// Chooses the order of what is stored for an endpoint from now on.
 pub(super) fn order(write: &mut Write<'_>, endpoint: EndpointKey, order: Order) -> Result<()> {
-    let mut update = write.connection.prepare_cached("UPDATE endpoint SET ordering = ?2 WHERE no = ?1")?;
+    let mut update = write
+        .connection
+        .prepare_cached("UPDATE endpoint SET ordering = ?2, version = version + 1 WHERE no = ?1")?;
     update.execute(params![endpoint.0, word(order)])?;
     *write.routes = None;
     Ok(())

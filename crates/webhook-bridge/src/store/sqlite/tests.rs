@@ -92,9 +92,9 @@ const FILL: &str = "
     INSERT INTO event (no, livemode, source, id, type, key, occurred_at, received_at, body)
     SELECT n, 0, 'shop', 'e' || n, 'a.b', n % 1000, n, n, x'7b7d' FROM n;
     INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, faults, due_at, lease, lease_until,
-                          created_at, finished_at, key)
+                          created_at, finished_at, key, expires_at)
     SELECT iif(no % 100 = 0, 2 + no % 7, 1), no, no, state, 1, 0, no, iif(state = 1, no, NULL),
-           iif(state = 1, no, NULL), no, iif(state BETWEEN 2 AND 6, no, NULL), iif(no % 3 = 0, key, NULL)
+           iif(state = 1, no, NULL), no, iif(state BETWEEN 2 AND 6, no, NULL), iif(no % 3 = 0, key, NULL), 9223372036854775807
     FROM (SELECT no, key, CASE WHEN no % 50 = 0 THEN 8 WHEN no % 20 = 0 THEN 1 WHEN no % 3 = 0 THEN 7
                                WHEN no % 2 = 0 THEN 0 ELSE 2 END AS state FROM event);
     INSERT INTO attempt (endpoint_no, sequence, number, started_at, duration_ms, status)

@@ -24,6 +24,8 @@ CREATE TABLE endpoint (
     ordering TEXT NOT NULL DEFAULT 'none' CHECK (ordering IN ('none', 'key')),
     -- Why the bridge disabled it, as long as it is disabled.
     disabled_reason TEXT,
+    -- Counts its changes, so that who changes what somebody else changed meanwhile is told.
+    version INTEGER NOT NULL DEFAULT 1,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL
 ) STRICT;
@@ -62,6 +64,8 @@ CREATE TABLE event (
     trace TEXT,
     occurred_at INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
+    -- When it is of no use any more, by who published it.
+    expires_at INTEGER,
     body BLOB NOT NULL
 ) STRICT;
 -- The source last, so that an event is found by its id alone.
@@ -77,7 +81,11 @@ CREATE TABLE delivery (
     attempts INTEGER NOT NULL,
     -- How many of them failed by a fault of the bridge.
     faults INTEGER NOT NULL,
+    -- How many were made before its schedule began again.
+    earlier INTEGER NOT NULL DEFAULT 0,
     due_at INTEGER NOT NULL,
+    -- From then on it is not sent: its age, or its event's time.
+    expires_at INTEGER NOT NULL,
     lease INTEGER,
     lease_until INTEGER,
     created_at INTEGER NOT NULL,
