@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{ApiKey, Application, Mode};
 use crate::store::{FirstKeys, SqliteStore, Store};
 use crate::vault::Vault;
+use crate::watch::Watch;
 use crate::{intake, retention, transports, upkeep};
 
 /// A bridge that runs: it subscribes to the bus, delivers what is owed and answers its API.
@@ -36,6 +37,7 @@ pub struct Bridge {
     dispatcher: JoinHandle<Result<()>>,
     upkeep: JoinHandle<()>,
     retention: JoinHandle<()>,
+    watch: JoinHandle<()>,
 }
 
 /// Runs a bridge until `shutdown` is done, and says on standard output where it listens. The first time it also prints
@@ -84,14 +86,24 @@ impl Bridge {
         let stop = (CancellationToken::new(), CancellationToken::new());
         let dispatcher =
             Dispatcher::new(Arc::clone(&store), sender.clone()).bus(bus.clone()).run(stop.1.clone());
-        let app_key = config.app_key.map(Arc::new);
-        let routes = router(Api { store: Arc::clone(&store), sender, vault, app_key });
-        let served = axum::serve(listener, routes).with_graceful_shutdown(stop.0.clone().cancelled_owned());
+        let dispatcher = tokio::spawn(dispatcher);
         let upkeep = tokio::spawn(upkeep::run(Arc::clone(&store), stop.1.clone()));
-        let (dispatcher, api) = (tokio::spawn(dispatcher), tokio::spawn(served.into_future()));
         let retention = retention::keep(Arc::clone(&store), config.retention, stop.1.clone());
         let retention = tokio::spawn(retention);
-        Ok(Self { address, keys, bus, store, drain: config.drain, stop, api, dispatcher, upkeep, retention })
+        let parts = vec![
+            ("dispatcher", dispatcher.abort_handle()),
+            ("upkeep", upkeep.abort_handle()),
+            ("retention", retention.abort_handle()),
+        ];
+        let watch = Arc::new(Watch::new(Arc::clone(&store), bus.clone(), parts, config.unsent));
+        let app_key = config.app_key.map(Arc::new);
+        let routes =
+            router(Api { store: Arc::clone(&store), sender, vault, app_key, watch: Arc::clone(&watch) });
+        let watch = tokio::spawn(watch.run(stop.1.clone()));
+        let served = axum::serve(listener, routes).with_graceful_shutdown(stop.0.clone().cancelled_owned());
+        let api = tokio::spawn(served.into_future());
+        let drain = config.drain;
+        Ok(Self { address, keys, bus, store, drain, stop, api, dispatcher, upkeep, retention, watch })
     }
 
     /// Where the API listens.
@@ -121,6 +133,7 @@ impl Bridge {
         log("the dispatcher", self.dispatcher.await.map_err(|error| error.to_string()));
         log("the upkeep", self.upkeep.await.map(Ok::<(), Error>).map_err(|error| error.to_string()));
         log("the retention", self.retention.await.map(Ok::<(), Error>).map_err(|error| error.to_string()));
+        log("the watch", self.watch.await.map(Ok::<(), Error>).map_err(|error| error.to_string()));
         self.store.close().await;
     }
 }

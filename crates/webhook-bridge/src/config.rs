@@ -33,6 +33,9 @@ pub struct Config {
     /// How long what was stored is kept. Default: bodies of events and attempts for 30 days, events and deliveries for 90;
     /// `WEBHOOK_BRIDGE_RETENTION_DAYS`, those three numbers separated by commas.
     pub retention: Retention,
+    /// How long a delivery may be due, to an endpoint that could be sent to, without being sent: after that the bridge is not
+    /// ready. Default 60 s; `WEBHOOK_BRIDGE_UNSENT_SECONDS`.
+    pub unsent: Duration,
     /// How long a stop waits for what comes from the bus. Default 10 s.
     pub drain: Duration,
 }
@@ -47,6 +50,7 @@ impl Default for Config {
             app_key: None,
             application: None,
             retention: Retention::default(),
+            unsent: Duration::from_secs(60),
             drain: Duration::from_secs(10),
         }
     }
@@ -98,6 +102,11 @@ impl Config {
         if let Some(text) = variable("WEBHOOK_BRIDGE_RETENTION_DAYS") {
             config.retention = retention(&text)?;
         }
+        if let Some(text) = variable("WEBHOOK_BRIDGE_UNSENT_SECONDS") {
+            let seconds = text.parse().ok().filter(|&seconds| seconds > 0);
+            let invalid = || Error::invalid("WEBHOOK_BRIDGE_UNSENT_SECONDS: must be a number of seconds");
+            config.unsent = Duration::from_secs(seconds.ok_or_else(invalid)?);
+        }
         Ok(config)
     }
 
@@ -135,6 +144,12 @@ impl Config {
     #[must_use]
     pub fn application(self, application: Application) -> Self {
         Self { application: Some(application), ..self }
+    }
+
+    /// Sets how long a delivery may be due without being sent, until the bridge is not ready.
+    #[must_use]
+    pub fn unsent(self, bound: Duration) -> Self {
+        Self { unsent: bound, ..self }
     }
 
     /// Sets how long what was stored is kept.

@@ -7,6 +7,7 @@ mod delivery;
 mod endpoint;
 mod event;
 mod explain;
+mod health;
 mod payment_kit;
 mod problem;
 mod recovery;
@@ -27,6 +28,7 @@ use crate::error::{Error, ErrorKind};
 use crate::signing::AppKey;
 use crate::store::Store;
 use crate::vault::Vault;
+use crate::watch::Watch;
 
 /// The largest body of a request.
 const BODY: usize = 256 * 1024;
@@ -42,6 +44,8 @@ pub struct Api {
     pub vault: Arc<Vault>,
     /// Whose components may call Payment Kit's API.
     pub app_key: Option<Arc<AppKey>>,
+    /// How the bridge is doing.
+    pub watch: Arc<Watch>,
 }
 
 /// All routes.
@@ -63,7 +67,8 @@ pub fn router(api: Api) -> Router {
         .route("/v1/deliveries/{id}/resend", post(delivery::resend))
         .route("/v1/deliveries/{id}/release", post(delivery::release))
         .route("/v1/attempts", get(attempt::list))
-        .route("/health/live", get(|| async { "ok" }))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
         .merge(payment_kit::routes())
         .fallback(|| async { Problem::from(Error::new(ErrorKind::NotFound, "there is no such route")) })
         .method_not_allowed_fallback(problem::wrong_method)

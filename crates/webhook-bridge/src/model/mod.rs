@@ -4,6 +4,7 @@ mod application;
 mod attempt;
 mod delivery;
 mod delivery_log;
+mod due;
 mod endpoint;
 mod endpoint_list;
 mod health;
@@ -26,6 +27,7 @@ pub use delivery_log::{
     AttemptFilter, AttemptRecord, DeliveryFilter, DeliveryId, DeliveryRecord, EventRecord, IdempotencyKey,
     LogPage, Recovered, Recovery, Released, Resent,
 };
+pub use due::Due;
 pub use endpoint::{
     EnabledEvents, Endpoint, EndpointChange, EndpointId, EndpointStatus, Expected, NewEndpoint,
 };

@@ -17,7 +17,7 @@ use eventbus::{AnyEvent, Timestamp};
 use crate::error::Result;
 use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryFilter, DeliveryKey, DeliveryRecord,
-    DeliveryState, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList, EndpointPage,
+    DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList, EndpointPage,
     EventRecord, Expected, Finished, IdempotencyKey, Ingested, KeyDigest, LogPage, Mode, NewEndpoint, Pruned,
     Recovered, Recovery, Released, Resent, Retention, Rotation, SecretVersion, Standing, Wanted,
 };
@@ -65,6 +65,14 @@ pub trait Store: Debug + Send + Sync {
 
     /// The enabled endpoints with pending deliveries, each with when its first one is due.
     async fn agenda(&self) -> Result<Vec<(EndpointKey, Timestamp)>>;
+
+    /// Of each endpoint that is enabled, not [left alone](crate::model::Health::rest) and owed something that is due: what is
+    /// the longest due, to see whether all that should be sent is. Costs as many looks at an index as there are endpoints
+    /// with something due, whatever they are owed.
+    async fn due(&self, now: Timestamp) -> Result<Vec<Due>>;
+
+    /// Says whether what is asked next will be done: goes the way of everything that is stored, and stores nothing.
+    async fn probe(&self) -> Result<()>;
 
     /// Forgets a little of what is older than it is kept, and ends what was parked for too long.
     async fn prune(&self, keep: Retention, now: Timestamp) -> Result<Pruned>;

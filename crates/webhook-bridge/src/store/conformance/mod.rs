@@ -37,6 +37,7 @@ macro_rules! suite {
             a_lease_that_ran_out_is_taken_back_and_no_other
             what_became_too_old_ends_unsent
             what_the_bridge_cannot_send_is_parked
+            what_should_have_been_sent_is_known_and_nothing_else
         );
         suite!(@ $harness, order:
             a_key_waits_for_its_first_and_other_keys_flow

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Harness, Shop, status};
 use crate::model::{
-    DeliveryKey, DeliveryState, Ending, Finished, Ingested, Lease, Leased, Mode, Next, Outcome, Schedule,
-    Trouble, Wanted,
+    DeliveryKey, DeliveryState, Due, Ending, EndpointChange, EndpointStatus, Finished, Ingested, Lease,
+    Leased, Mode, Next, Outcome, Schedule, Trouble, Wanted,
 };
 
 pub(crate) async fn an_event_is_stored_once_and_owed_to_whoever_wants_it_in_its_mode(harness: &dyn Harness) {
@@ -120,4 +120,35 @@ pub(crate) async fn what_the_bridge_cannot_send_is_parked(harness: &dyn Harness)
     assert_eq!(shop.state(one.key).await, Some(DeliveryState::Parked));
     assert!(shop.store.agenda().await.unwrap().is_empty());
     assert_eq!(shop.standing(&id).await, to, "the endpoint is not to blame");
+}
+
+pub(crate) async fn what_should_have_been_sent_is_known_and_nothing_else(harness: &dyn Harness) {
+    let mut shop = Shop::open(harness).await;
+    let (to, held) = (shop.endpoint("*").await, shop.endpoint("*").await);
+    let paused = shop.create(Mode::Test, "*").await;
+    shop.ingest("e1").await;
+    shop.ingest("e2").await;
+    let pause = EndpointChange { status: Some(EndpointStatus::Paused), ..EndpointChange::default() };
+    shop.store.change_endpoint(Mode::Test, paused, pause).await.unwrap();
+    let asks = Outcome::Answered { status: 503, retry_after: Some(Duration::from_secs(60)), wish: None };
+    shop.fail(&shop.claim(held, 1).await[0], asks).await;
+
+    let due = |sequence, behind| (DeliveryKey { endpoint: to, sequence }, behind);
+    assert_eq!(longest(&shop).await, [due(1, false)]);
+    let one = shop.claim(to, 1).await.remove(0);
+    assert_eq!(longest(&shop).await, [due(2, true)], "it may wait for the first");
+    shop.finish(&one, status(500), Next::Retry(shop.now.plus(Duration::from_secs(9)))).await;
+    assert_eq!(longest(&shop).await, [due(2, false)]);
+    let two = shop.claim(to, 1).await.remove(0);
+    shop.succeed(&two).await;
+    assert_eq!(longest(&shop).await, [], "the first is due later");
+    shop.wait(Duration::from_secs(60));
+    assert_eq!(longest(&shop).await.len(), 2, "nobody is left alone any more");
+    shop.store.probe().await.unwrap();
+}
+
+async fn longest(shop: &Shop) -> Vec<(DeliveryKey, bool)> {
+    let due: Vec<Due> = shop.store.due(shop.now).await.unwrap();
+    assert!(due.iter().all(|due| due.since <= shop.now));
+    due.into_iter().map(|due| (due.delivery, due.behind)).collect()
 }

@@ -6,6 +6,7 @@ mod changes;
 mod claim;
 mod convert;
 mod deliveries;
+mod due;
 mod endpoints;
 mod finish;
 mod health;
@@ -41,7 +42,7 @@ use super::{FirstKeys, Hints, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryFilter, DeliveryKey, DeliveryRecord,
-    DeliveryState, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList, EndpointPage,
+    DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList, EndpointPage,
     EventRecord, Expected, Finished, IdempotencyKey, Ingested, KeyDigest, LogPage, Mode, NewEndpoint, Pruned,
     Recovered, Recovery, Released, Resent, Retention, Rotation, SecretVersion, Standing, Wanted,
 };
@@ -158,6 +159,14 @@ impl Store for SqliteStore {
 
     async fn reclaim(&self, now: Timestamp) -> Result<u32> {
         self.writer()?.call(move |write| claim::reclaim(write, now, now)).await
+    }
+
+    async fn due(&self, now: Timestamp) -> Result<Vec<Due>> {
+        self.reader.call(move |connection| due::due(connection, now)).await
+    }
+
+    async fn probe(&self) -> Result<()> {
+        self.writer()?.call(|_| Ok(())).await
     }
 
     async fn prune(&self, keep: Retention, now: Timestamp) -> Result<Pruned> {

@@ -74,6 +74,8 @@ const QUERIES: &[(&str, &[&str])] = &[
     (claim::DUE, &["delivery_due (endpoint_no=? AND due_at<?)", "INTEGER PRIMARY KEY"]),
     (claim::NEXT, &["delivery_due (endpoint_no=?)"]),
     (claim::LOST, &["delivery_lease (lease_until<?)"]),
+    (due::FIRST, &["delivery_due (endpoint_no>?)"]),
+    (due::SENT, &["delivery_lease (lease_until>?)"]),
     (line::FIRST, &["delivery_line (endpoint_no=? AND key=?)"]),
     (prune::PARKED, &["delivery_parked (due_at<?)"]),
     (

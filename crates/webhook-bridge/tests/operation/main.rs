@@ -1,0 +1,12 @@
+//! What whoever runs the bridge sees of it, at a real bridge with real receivers.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails is a test that fails")]
+
+#[path = "../delivery/caller.rs"]
+#[allow(dead_code, reason = "shared; not all of it is needed here")]
+mod caller;
+mod ready;
+#[path = "../delivery/receiver.rs"]
+#[allow(dead_code, reason = "shared; not all of it is needed here")]
+mod receiver;
+mod rig;
