@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventbus::{EventBus, Timestamp};
+use futures::FutureExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,7 @@ use crate::api::{Api, router};
 use crate::config::Config;
 use crate::dispatcher::{Dispatcher, Sender};
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Metrics;
 use crate::model::{ApiKey, Application, Mode};
 use crate::store::{FirstKeys, SqliteStore, Store};
 use crate::vault::Vault;
@@ -34,10 +36,20 @@ pub struct Bridge {
     /// Ends the API; then, when nothing comes in any more, the dispatcher and the retention.
     stop: (CancellationToken, CancellationToken),
     api: JoinHandle<std::io::Result<()>>,
-    dispatcher: JoinHandle<Result<()>>,
-    upkeep: JoinHandle<()>,
-    retention: JoinHandle<()>,
-    watch: JoinHandle<()>,
+    parts: Vec<Part>,
+}
+
+/// What runs as long as the bridge does.
+#[derive(Debug)]
+struct Part {
+    name: &'static str,
+    task: JoinHandle<Result<()>>,
+}
+
+impl Part {
+    fn start(name: &'static str, work: impl Future<Output = Result<()>> + Send + 'static) -> Self {
+        Self { name, task: tokio::spawn(work) }
+    }
 }
 
 /// Runs a bridge until `shutdown` is done, and says on standard output where it listens. The first time it also prints
@@ -72,38 +84,37 @@ impl Bridge {
     pub async fn start(config: Config) -> Result<Self> {
         folder(&config.data)?;
         let vault = Arc::new(Vault::open(&config.data.join("secret.key"))?);
-        let store = SqliteStore::open(&config.data.join("bridge.sqlite"), Timestamp::now())?;
+        let (metrics, path) = (Arc::new(Metrics::default()), config.data.join("bridge.sqlite"));
+        let store = SqliteStore::open_metered(&path, Timestamp::now(), Arc::clone(&metrics))?;
         let store: Arc<dyn Store> = Arc::new(store);
         let keys = first_keys(&*store).await?;
         config.application.as_ref().map_or(Ok(()), Application::check)?;
         let sender = Sender::new(config.allow_targets.clone(), Arc::clone(&vault))?;
-        let sender = sender.application(config.application.clone());
+        let sender = sender.application(config.application.clone()).metered(Arc::clone(&metrics));
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().map_err(|cause| unreachable(config.listen, cause))?;
         let bus = transports::connect(&config.bus).await?;
-        intake::subscribe(&bus, Arc::clone(&store)).await?;
+        intake::subscribe(&bus, Arc::clone(&store), Arc::clone(&metrics)).await?;
 
         let stop = (CancellationToken::new(), CancellationToken::new());
         let dispatcher =
             Dispatcher::new(Arc::clone(&store), sender.clone()).bus(bus.clone()).run(stop.1.clone());
-        let dispatcher = tokio::spawn(dispatcher);
-        let upkeep = tokio::spawn(upkeep::run(Arc::clone(&store), stop.1.clone()));
-        let retention = retention::keep(Arc::clone(&store), config.retention, stop.1.clone());
-        let retention = tokio::spawn(retention);
-        let parts = vec![
-            ("dispatcher", dispatcher.abort_handle()),
-            ("upkeep", upkeep.abort_handle()),
-            ("retention", retention.abort_handle()),
+        let upkeep = upkeep::run(Arc::clone(&store), stop.1.clone()).map(Ok);
+        let retention = (config.retention, Arc::clone(&metrics));
+        let retention = retention::keep(Arc::clone(&store), retention, stop.1.clone()).map(Ok);
+        let mut parts = vec![
+            Part::start("dispatcher", dispatcher),
+            Part::start("upkeep", upkeep),
+            Part::start("retention", retention),
         ];
-        let watch = Arc::new(Watch::new(Arc::clone(&store), bus.clone(), parts, config.unsent));
+        let watched = parts.iter().map(|part| (part.name, part.task.abort_handle())).collect();
+        let watch = Arc::new(Watch::new(Arc::clone(&store), bus.clone(), watched, config.unsent));
+        parts.push(Part::start("watch", Arc::clone(&watch).run(stop.1.clone()).map(Ok)));
         let app_key = config.app_key.map(Arc::new);
-        let routes =
-            router(Api { store: Arc::clone(&store), sender, vault, app_key, watch: Arc::clone(&watch) });
-        let watch = tokio::spawn(watch.run(stop.1.clone()));
+        let routes = router(Api { store: Arc::clone(&store), sender, vault, app_key, watch, metrics });
         let served = axum::serve(listener, routes).with_graceful_shutdown(stop.0.clone().cancelled_owned());
         let api = tokio::spawn(served.into_future());
-        let drain = config.drain;
-        Ok(Self { address, keys, bus, store, drain, stop, api, dispatcher, upkeep, retention, watch })
+        Ok(Self { address, keys, bus, store, drain: config.drain, stop, api, parts })
     }
 
     /// Where the API listens.
@@ -130,10 +141,9 @@ impl Bridge {
             tracing::warn!(?report, "the bus did not drain in time; what is left comes again");
         }
         self.stop.1.cancel();
-        log("the dispatcher", self.dispatcher.await.map_err(|error| error.to_string()));
-        log("the upkeep", self.upkeep.await.map(Ok::<(), Error>).map_err(|error| error.to_string()));
-        log("the retention", self.retention.await.map(Ok::<(), Error>).map_err(|error| error.to_string()));
-        log("the watch", self.watch.await.map(Ok::<(), Error>).map_err(|error| error.to_string()));
+        for part in self.parts {
+            log(part.name, part.task.await.map_err(|error| error.to_string()));
+        }
         self.store.close().await;
     }
 }

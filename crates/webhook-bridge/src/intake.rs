@@ -6,6 +6,8 @@ use std::time::Duration;
 use eventbus::{AnyEvent, EventBus, HandlerError, HandlerResult, Retry, Subscription};
 
 use crate::error::{ErrorKind, Result};
+use crate::metrics::{Intake, Metrics};
+use crate::model::Mode;
 use crate::store::Store;
 
 /// The group on the bus: bridges of one name share its events, so those that share a store must share it too.
@@ -21,10 +23,10 @@ const TOGETHER: usize = 256;
 ///
 /// # Errors
 /// As [`SubscriptionBuilder::start`](eventbus::SubscriptionBuilder::start).
-pub async fn subscribe(bus: &EventBus, store: Arc<dyn Store>) -> Result<Subscription> {
+pub async fn subscribe(bus: &EventBus, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Result<Subscription> {
     let subscription = bus
         .subscribe(GROUP)
-        .on(move |event: AnyEvent| take(Arc::clone(&store), event))
+        .on(move |event: AnyEvent| take(Arc::clone(&store), Arc::clone(&metrics), event))
         .concurrency(TOGETHER)
         .prefetch(2 * TOGETHER)
         .no_timeout()
@@ -34,10 +36,15 @@ pub async fn subscribe(bus: &EventBus, store: Arc<dyn Store>) -> Result<Subscrip
     Ok(subscription)
 }
 
-async fn take(store: Arc<dyn Store>, event: AnyEvent) -> HandlerResult {
-    store.ingest(event).await.map(drop).map_err(|error| match error.kind() {
+async fn take(store: Arc<dyn Store>, metrics: Arc<Metrics>, event: AnyEvent) -> HandlerResult {
+    let mode = Mode::from(event.livemode());
+    match store.ingest(event).await {
+        Ok(ingested) => {
+            metrics.took(Intake::Bus, mode, &ingested);
+            Ok(())
+        }
         // An object that cannot be encoded never will be.
-        ErrorKind::Invalid => HandlerError::permanent(error),
-        _ => HandlerError::transient(error),
-    })
+        Err(error) if error.kind() == ErrorKind::Invalid => Err(HandlerError::permanent(error)),
+        Err(error) => Err(HandlerError::transient(error)),
+    }
 }

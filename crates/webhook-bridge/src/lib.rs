@@ -33,6 +33,7 @@
 //! | [`dispatcher`] | `agenda` whose turn it is · `claim` · `attempt` one request · `connector` · [`egress`](dispatcher::egress) which addresses may be called |
 //! | [`retention`] | what is forgotten when |
 //! | [`upkeep`] | what ran out is forgotten |
+//! | `metrics` | what is counted: one row per metric |
 //! | [`watch`] | whether all of it does its work: what `/health/ready` says |
 //! | [`retry`] · [`signing`] · [`vault`] | when it is tried again · the bytes that are signed, a file and a row per format · secrets at rest |
 //! | [`model`] | endpoints, deliveries, attempts, outcomes, secrets; `health`, the breaker and when an endpoint is disabled; `notice`, the events that tell so |
@@ -58,6 +59,7 @@ pub mod config;
 pub mod dispatcher;
 mod error;
 pub mod intake;
+mod metrics;
 pub mod model;
 pub mod retention;
 pub mod retry;
@@ -71,3 +73,4 @@ pub mod watch;
 pub use bridge::{Bridge, run};
 pub use config::Config;
 pub use error::{Error, ErrorKind, Result};
+pub use metrics::Metrics;

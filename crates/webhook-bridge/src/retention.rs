@@ -7,6 +7,7 @@ use eventbus::Timestamp;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Metrics;
 use crate::model::Retention;
 use crate::store::Store;
 
@@ -16,9 +17,13 @@ const EVERY: Duration = Duration::from_secs(60);
 const REST: u32 = 4;
 
 /// Forgets what is older than it is kept, until it is stopped.
-pub async fn keep(store: Arc<dyn Store>, keep: Retention, stop: CancellationToken) {
+pub async fn keep(
+    store: Arc<dyn Store>,
+    (keep, metrics): (Retention, Arc<Metrics>),
+    stop: CancellationToken,
+) {
     loop {
-        let wait = step(&*store, keep).await;
+        let wait = step(&*store, keep, &metrics).await;
         tokio::select! {
             () = stop.cancelled() => return,
             () = sleep(wait) => {}
@@ -27,9 +32,14 @@ pub async fn keep(store: Arc<dyn Store>, keep: Retention, stop: CancellationToke
 }
 
 /// One step; says how long to wait until the next one.
-async fn step(store: &dyn Store, keep: Retention) -> Duration {
+async fn step(store: &dyn Store, keep: Retention, metrics: &Metrics) -> Duration {
     let began = Instant::now();
-    match store.prune(keep, Timestamp::now()).await {
+    let pruned = store.prune(keep, Timestamp::now()).await;
+    if let Ok(pruned) = &pruned {
+        metrics.expired(pruned.expired);
+        metrics.cancelled(pruned.cancelled);
+    }
+    match pruned {
         Ok(pruned) if pruned.more => began.elapsed() * REST,
         Ok(_) => EVERY,
         Err(error) => {

@@ -15,6 +15,7 @@ use super::auth::Caller;
 use super::body::Raw;
 use super::problem::Problem;
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Intake;
 use crate::model::{IdempotencyKey, Mode};
 
 /// For how long a key of publishing is remembered.
@@ -48,6 +49,7 @@ pub(super) async fn publish(
         Some(key) => api.store.ingest_once(event, key).await?,
         None => api.store.ingest(event).await?,
     };
+    api.metrics.took(Intake::Http, caller.mode, &ingested);
     let status = if ingested.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(Published { id, deliveries: ingested.deliveries, duplicate: ingested.duplicate })))
 }

@@ -8,6 +8,7 @@ mod endpoint;
 mod event;
 mod explain;
 mod health;
+mod meter;
 mod payment_kit;
 mod problem;
 mod recovery;
@@ -20,11 +21,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware;
 use axum::routing::{get, post};
 
 use self::problem::Problem;
 use crate::dispatcher::Sender;
 use crate::error::{Error, ErrorKind};
+use crate::metrics::Metrics;
 use crate::signing::AppKey;
 use crate::store::Store;
 use crate::vault::Vault;
@@ -46,6 +49,8 @@ pub struct Api {
     pub app_key: Option<Arc<AppKey>>,
     /// How the bridge is doing.
     pub watch: Arc<Watch>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// All routes.
@@ -69,9 +74,11 @@ pub fn router(api: Api) -> Router {
         .route("/v1/attempts", get(attempt::list))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
+        .route("/metrics", get(meter::metrics))
         .merge(payment_kit::routes())
         .fallback(|| async { Problem::from(Error::new(ErrorKind::NotFound, "there is no such route")) })
         .method_not_allowed_fallback(problem::wrong_method)
+        .layer(middleware::from_fn_with_state(api.clone(), meter::count))
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(api)
 }

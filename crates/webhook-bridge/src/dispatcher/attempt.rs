@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use super::connector::{ConnectError, Connector};
 use super::egress::Allowed;
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Metrics;
 use crate::model::{Answer, Application, Attempt, EndpointUrl, Leased, Outcome, Trouble, Wish};
 use crate::retry::{self, Case};
 use crate::signing::{Delivery, Format, webhook_id};
@@ -40,6 +41,7 @@ pub struct Sender {
     connector: Connector,
     vault: Arc<Vault>,
     application: Option<Arc<Application>>,
+    metrics: Arc<Metrics>,
 }
 
 impl fmt::Debug for Sender {
@@ -67,7 +69,7 @@ impl Sender {
             // Only what was never written is sent again: a pooled connection that closed before the request began.
             .retry_canceled_requests(true)
             .build(connector.clone());
-        Ok(Self { client, connector, vault, application: None })
+        Ok(Self { client, connector, vault, application: None, metrics: Arc::default() })
     }
 
     /// Sets who sends, for formats that say so.
@@ -84,6 +86,17 @@ impl Sender {
         format.ready(self.application.as_deref())
     }
 
+    /// Notes what it does here.
+    #[must_use]
+    pub fn metered(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    /// Where it notes what it does.
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
     /// Says whether the guard admits a URL at present, by the same decision as every attempt. A name that is not
     /// resolved is no refusal: it may be tomorrow.
     ///
@@ -92,7 +105,10 @@ impl Sender {
     pub async fn vet(&self, url: &EndpointUrl) -> Result<()> {
         let host = url.as_url().host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         match self.connector.vet(host, url.port()).await {
-            Err(error) if error.trouble == Trouble::Blocked => Err(Error::invalid(format!("url: {error}"))),
+            Err(error) if error.trouble == Trouble::Blocked => {
+                error.rule.into_iter().for_each(|rule| self.metrics.refused(rule));
+                Err(Error::invalid(format!("url: {error}")))
+            }
             _ => Ok(()),
         }
     }
@@ -100,6 +116,7 @@ impl Sender {
     /// Makes the attempt and decides what follows.
     pub async fn attempt(&self, leased: &Leased) -> Attempt {
         let (started_at, began) = (Timestamp::now(), Instant::now());
+        let _under_way = UnderWay::begin(&self.metrics);
         let (outcome, answer) = match self.request(leased, started_at) {
             Ok(request) => self.exchange(request, began + leased.target.timeout).await,
             Err(error) => failed(Trouble::Internal, error.to_string()),
@@ -150,7 +167,11 @@ impl Sender {
         match timeout_at(deadline, self.client.request(request)).await {
             Ok(Ok(response)) => read(response, deadline).await,
             Ok(Err(error)) => {
-                let (trouble, note) = explain(&error);
+                let cause = cause(&error);
+                cause.and_then(|cause| cause.rule).into_iter().for_each(|rule| self.metrics.refused(rule));
+                let unspoken = || (Trouble::Reset, error.source().unwrap_or(&error).to_string());
+                let (trouble, note) =
+                    cause.map_or_else(unspoken, |cause| (cause.trouble, cause.note.clone()));
                 failed(trouble, note)
             }
             Err(_) => failed(Trouble::Timeout, "no answer in time".into()),
@@ -201,14 +222,30 @@ async fn read(response: Response<Incoming>, deadline: Instant) -> Exchange {
     (Outcome::Answered { status, retry_after, wish }, Answer { body: kept.freeze(), note })
 }
 
-/// Why there was no answer: the connector's own word, else what hyper says of the connection.
-fn explain(error: &legacy::Error) -> (Trouble, String) {
+/// Why no connection was made, if that is it; all else is what hyper says of one.
+fn cause(error: &legacy::Error) -> Option<&ConnectError> {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(connect) = error.downcast_ref::<ConnectError>() {
-            return (connect.trouble, connect.note.clone());
+            return Some(connect);
         }
         cause = error.source();
     }
-    (Trouble::Reset, error.source().unwrap_or(error).to_string())
+    None
+}
+
+/// A request that is under way, however it ends.
+struct UnderWay<'a>(&'a Metrics);
+
+impl<'a> UnderWay<'a> {
+    fn begin(metrics: &'a Metrics) -> Self {
+        metrics.requests_under_way.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.requests_under_way.dec();
+    }
 }

@@ -108,6 +108,7 @@ impl Dispatcher {
     }
 
     fn start(&mut self, claimed: Claimed, now: Timestamp) {
+        self.sender.metrics().expired(claimed.expired);
         let requests = self.agenda.claimed(&claimed, now);
         for (leased, request) in claimed.deliveries.into_iter().zip(requests) {
             let ended = Ended { request, tell: self.ended.0.clone() };
@@ -124,7 +125,10 @@ impl Dispatcher {
     async fn sweep(&self) {
         match self.store.reclaim(Timestamp::now()).await {
             Ok(0) => {}
-            Ok(count) => tracing::warn!(count, "leases ran out; these deliveries are due again"),
+            Ok(count) => {
+                self.sender.metrics().leases_lost.inc_by(count.into());
+                tracing::warn!(count, "leases ran out; these deliveries are due again");
+            }
             Err(error) => tracing::error!(%error, "leases that ran out could not be looked for"),
         }
     }
@@ -148,9 +152,23 @@ async fn deliver(store: &dyn Store, sender: &Sender, leased: &Leased) -> Option<
     let (endpoint, sequence, number) = (leased.key.endpoint.0, leased.key.sequence, leased.attempt);
     tracing::debug!(endpoint, sequence, number, outcome = ?attempt.outcome, "attempted");
     accuse(&attempt);
-    match store.finish(attempt).await {
+    let (next, metrics) = (attempt.next, sender.metrics());
+    metrics.attempted(&attempt);
+    let finished = store.finish(attempt).await;
+    if matches!(finished, Ok(Finished::Stored | Finished::Opened | Finished::Told(_))) {
+        metrics.followed(next, leased);
+    }
+    match finished {
         Ok(Finished::Stored) => None,
-        Ok(Finished::Told(notice)) => Some(*notice),
+        Ok(Finished::Opened) => {
+            metrics.breakers_opened.inc();
+            tracing::warn!(endpoint, sequence, "an endpoint fails, and is left alone for a while");
+            None
+        }
+        Ok(Finished::Told(notice)) => {
+            metrics.told(&notice);
+            Some(*notice)
+        }
         Ok(Finished::Lost) => {
             tracing::warn!(endpoint, sequence, number, "the lease had run out");
             None

@@ -40,6 +40,14 @@ pub(super) struct Connector {
 pub(super) struct ConnectError {
     pub(super) trouble: Trouble,
     pub(super) note: String,
+    /// The guard's rule, where it refused.
+    pub(super) rule: Option<&'static str>,
+}
+
+impl ConnectError {
+    fn new(trouble: Trouble, note: impl Into<String>) -> Self {
+        Self { trouble, note: note.into(), rule: None }
+    }
 }
 
 impl fmt::Display for ConnectError {
@@ -62,7 +70,7 @@ impl Connector {
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, ConnectError> {
-        let no_host = || ConnectError { trouble: Trouble::Internal, note: "a URL without a host".into() };
+        let no_host = || ConnectError::new(Trouble::Internal, "a URL without a host");
         let host = uri.host().ok_or_else(no_host)?.trim_start_matches('[').trim_end_matches(']');
         let secure = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
         let addresses = self.vet(host, uri.port_u16().unwrap_or(if secure { 443 } else { 80 })).await?;
@@ -73,13 +81,15 @@ impl Connector {
     /// The addresses of a host, if the guard admits all of them.
     pub(super) async fn vet(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
         let addresses = resolve(host, port).await?;
-        admit_host(host, &addresses, &self.allowed)
-            .map_err(|refusal| ConnectError { trouble: Trouble::Blocked, note: refusal.to_string() })?;
+        admit_host(host, &addresses, &self.allowed).map_err(|refusal| ConnectError {
+            rule: Some(refusal.rule),
+            ..ConnectError::new(Trouble::Blocked, refusal.to_string())
+        })?;
         Ok(addresses)
     }
 
     async fn secure(self, host: &str, stream: TcpStream) -> Result<Stream, ConnectError> {
-        let failed = |note: String| ConnectError { trouble: Trouble::Tls, note };
+        let failed = |note: String| ConnectError::new(Trouble::Tls, note);
         let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(error.to_string()))?;
         let shaken = timeout(STEP, self.tls.connect(name, stream)).await;
         let stream = shaken.map_err(|_| failed("handshake timed out".into()))?;
@@ -92,7 +102,7 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError>
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let failed = |note: String| ConnectError { trouble: Trouble::Dns, note };
+    let failed = |note: String| ConnectError::new(Trouble::Dns, note);
     // Fully qualified, so that no search domain of this machine is tried.
     let name = format!("{}.", host.trim_end_matches('.'));
     let found = timeout(STEP, tokio::net::lookup_host((name, port))).await;
@@ -112,13 +122,13 @@ async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
                 return Ok(stream);
             }
             Ok(Err(error)) if is_ours(&error) => {
-                return Err(ConnectError { trouble: Trouble::Internal, note: error.to_string() });
+                return Err(ConnectError::new(Trouble::Internal, error.to_string()));
             }
             Ok(Err(error)) => note = format!("{address}: {error}"),
             Err(_) => note = format!("{address}: connecting timed out"),
         }
     }
-    Err(ConnectError { trouble: Trouble::Connect, note })
+    Err(ConnectError::new(Trouble::Connect, note))
 }
 
 /// No more files may be opened: not the peer's fault.

@@ -54,6 +54,8 @@ impl Attempt {
 pub enum Finished {
     /// Attempt and next state are stored.
     Stored,
+    /// So they are, and the endpoint failed so often that it is left alone for a while.
+    Opened,
     /// So they are, and an event that tells the endpoint's owner how it is doing.
     Told(Box<Notice>),
     /// The lease had run out, and somebody else has the delivery: nothing is stored.

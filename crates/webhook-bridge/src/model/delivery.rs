@@ -99,6 +99,8 @@ pub struct Claimed {
     pub next_due: Option<Timestamp>,
     /// How many requests it may have under way at present.
     pub max_in_flight: u32,
+    /// How many became too old before they were sent, and ended.
+    pub expired: u32,
 }
 
 /// A delivery to be attempted now.

@@ -181,6 +181,11 @@ impl Health {
         }
     }
 
+    /// Tells whether its breaker opened since then.
+    pub fn opened(&self, before: &Self) -> bool {
+        matches!(self.breaker, Breaker::Open { .. }) && self.breaker != before.breaker
+    }
+
     /// Since when every attempt failed.
     pub fn failing_since(&self) -> Option<Timestamp> {
         self.failing.map(|failing| failing.since)

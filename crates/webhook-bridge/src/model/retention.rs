@@ -62,6 +62,10 @@ impl Retention {
 pub struct Pruned {
     /// How many rows it removed or emptied.
     pub rows: u32,
+    /// How many deliveries ended because nobody mended them in time.
+    pub expired: u32,
+    /// How many because their endpoint was deleted.
+    pub cancelled: u32,
     /// Whether there may be more to do at once.
     pub more: bool,
 }

@@ -29,6 +29,14 @@ impl Caller {
         self.call(Method::GET, path, String::new()).await
     }
 
+    /// The body of an answer, as text.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let request = self.request(Method::GET, path, String::new());
+        let response = self.client.request(request).await.unwrap();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
     /// Publishes an event; `None` when the bridge is gone.
     pub(crate) async fn publish(&self, event: String) -> Option<StatusCode> {
         let response = self.client.request(self.request(Method::POST, "/v1/events", event)).await.ok()?;

@@ -5,6 +5,7 @@
 #[path = "../delivery/caller.rs"]
 #[allow(dead_code, reason = "shared; not all of it is needed here")]
 mod caller;
+mod metrics;
 mod ready;
 #[path = "../delivery/receiver.rs"]
 #[allow(dead_code, reason = "shared; not all of it is needed here")]

@@ -35,6 +35,21 @@ impl Rig {
         assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
     }
 
+    /// What `/metrics` says, once it has such a line.
+    pub(crate) async fn metrics(&self, line: &str) -> String {
+        let mut looks = tokio::time::interval(Duration::from_millis(20));
+        let found = async {
+            loop {
+                looks.tick().await;
+                let text = self.caller.text("/metrics").await;
+                if text.lines().any(|one| one == line) {
+                    return text;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), found).await.expect("the line within 30 s")
+    }
+
     /// Asks until the answer is such.
     pub(crate) async fn until(&self, path: &str, is: impl Fn(StatusCode, &Value) -> bool) {
         let mut looks = tokio::time::interval(Duration::from_millis(20));

@@ -31,7 +31,13 @@ fn claimed(wanted: Wanted, next_due: Option<Timestamp>) -> Claimed {
         target: Arc::clone(&target),
     };
     let deliveries = (0..u64::from(wanted.most)).map(one).collect();
-    Claimed { endpoint: wanted.endpoint, deliveries, next_due, max_in_flight: NewEndpoint::IN_FLIGHT }
+    Claimed {
+        endpoint: wanted.endpoint,
+        deliveries,
+        next_due,
+        max_in_flight: NewEndpoint::IN_FLIGHT,
+        expired: 0,
+    }
 }
 
 const SLOTS: Slots = Slots { quick: 100, slow: 100, stuck: 100, all: 400 };

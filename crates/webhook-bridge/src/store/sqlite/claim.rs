@@ -42,7 +42,7 @@ pub(super) fn claim(write: &mut Write<'_>, wanted: Wanted, now: Timestamp) -> Re
         Err(cause) if is_damage(&cause) => {
             tracing::error!(endpoint = wanted.endpoint.0, %cause, "an endpoint cannot be read");
             let (endpoint, next_due) = (wanted.endpoint, Some(now.plus(UNREADABLE)));
-            Ok(Claimed { endpoint, deliveries: vec![], next_due, max_in_flight: 1 })
+            Ok(Claimed { endpoint, deliveries: vec![], next_due, max_in_flight: 1, expired: 0 })
         }
         claimed => claimed,
     }
@@ -51,17 +51,17 @@ pub(super) fn claim(write: &mut Write<'_>, wanted: Wanted, now: Timestamp) -> Re
 fn claim_of(write: &mut Write<'_>, wanted: Wanted, now: Timestamp) -> Result<Claimed> {
     let endpoint = wanted.endpoint;
     let Some((target, most)) = enabled(write, endpoint, now)? else {
-        return Ok(Claimed { endpoint, deliveries: vec![], next_due: None, max_in_flight: 1 });
+        return Ok(Claimed { endpoint, deliveries: vec![], next_due: None, max_in_flight: 1, expired: 0 });
     };
     let health = health::read(write.connection, endpoint)?;
     let (rest, max_in_flight) = (health.rest(now), health.room(most));
     let most = wanted.most.min(max_in_flight.saturating_sub(wanted.in_flight));
-    let deliveries = match rest {
+    let (deliveries, expired) = match rest {
         None if most > 0 => lease(write, Wanted { most, ..wanted }, now, target)?,
-        _ => Vec::new(),
+        _ => (Vec::new(), 0),
     };
     let next_due = next(write, endpoint)?.map(|due| rest.map_or(due, |until| due.max(until)));
-    Ok(Claimed { endpoint, deliveries, next_due, max_in_flight })
+    Ok(Claimed { endpoint, deliveries, next_due, max_in_flight, expired })
 }
 
 /// An enabled endpoint as it is now, and how many requests it takes at once when it is well.
@@ -87,8 +87,13 @@ fn target(row: &Row<'_>) -> Result<Target> {
     })
 }
 
-/// Leases what is due; what became too old meanwhile ends instead.
-fn lease(write: &mut Write<'_>, wanted: Wanted, now: Timestamp, target: Target) -> Result<Vec<Leased>> {
+/// Leases what is due; what became too old meanwhile ends instead: tells how many.
+fn lease(
+    write: &mut Write<'_>,
+    wanted: Wanted,
+    now: Timestamp,
+    target: Target,
+) -> Result<(Vec<Leased>, u32)> {
     let until = now.plus(target.timeout + MARGIN);
     let target = Arc::new(target);
     let mut due = write.connection.prepare_cached(DUE)?;
@@ -98,7 +103,7 @@ fn lease(write: &mut Write<'_>, wanted: Wanted, now: Timestamp, target: Target) 
     let due = rows.collect::<Result<Vec<_>>>()?;
     let old = |one: &Leased| now >= one.expires_at;
     let (expired, leased): (Vec<_>, Vec<_>) = due.into_iter().partition(old);
-    for one in expired {
+    for one in &expired {
         line::end(write, one.key, DeliveryState::Failed(Ending::Expired), now)?;
     }
     let mut update = write.connection.prepare_cached(
@@ -108,7 +113,7 @@ fn lease(write: &mut Write<'_>, wanted: Wanted, now: Timestamp, target: Target) 
     for one in &leased {
         update.execute(params![one.key.endpoint.0, one.key.sequence, one.lease.0, until.as_millis()])?;
     }
-    Ok(leased)
+    Ok((leased, u32::try_from(expired.len()).unwrap_or(u32::MAX)))
 }
 
 fn leased(row: &Row<'_>, endpoint: EndpointKey, target: &Arc<Target>) -> Result<Leased> {

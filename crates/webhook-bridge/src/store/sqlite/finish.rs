@@ -21,8 +21,7 @@ pub(super) fn finish(write: &mut Write<'_>, attempt: &Attempt, now: Timestamp) -
             key.map_or(Ok(()), |key| line::leave(write, endpoint, &key, now))?;
         }
     }
-    let notice = health::observe(write, attempt, now)?;
-    Ok(notice.map_or(Finished::Stored, |notice| Finished::Told(Box::new(notice))))
+    health::observe(write, attempt, now)
 }
 
 /// The delivery's next state, and its key where it stands in line; `None` when somebody else has the lease.

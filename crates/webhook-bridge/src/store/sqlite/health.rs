@@ -7,7 +7,7 @@ use super::convert::{json, parsed, to_json};
 use super::ingest::{Incoming, ingest};
 use super::writer::Write;
 use crate::model::{
-    Attempt, Concern, DisabledReason, EndpointId, EndpointKey, Health, Mode, Notice, Observed,
+    Attempt, Concern, DisabledReason, EndpointId, EndpointKey, Finished, Health, Mode, Notice, Observed,
 };
 
 /// How an endpoint is doing.
@@ -16,17 +16,18 @@ pub(super) fn read(connection: &Connection, endpoint: EndpointKey) -> Result<Hea
 }
 
 /// Takes an attempt into account, with all that follows for its endpoint. One that is well and stays so costs a look.
-pub(super) fn observe(write: &mut Write<'_>, attempt: &Attempt, now: Timestamp) -> Result<Option<Notice>> {
+pub(super) fn observe(write: &mut Write<'_>, attempt: &Attempt, now: Timestamp) -> Result<Finished> {
     let endpoint = attempt.delivery.endpoint;
     let before = row(write.connection, endpoint)?;
     if before.is_none() && attempt.outcome.is_success() && attempt.outcome.wish().is_none() {
-        return Ok(None);
+        return Ok(Finished::Stored);
     }
     // One that is disabled meanwhile begins anew when it is enabled.
     let mut statement = write
         .connection
         .prepare_cached("SELECT max_in_flight FROM endpoint WHERE no = ?1 AND status = 'enabled'")?;
-    let Some(most) = statement.query_row([endpoint.0], |row| row.get(0)).optional()? else { return Ok(None) };
+    let most = statement.query_row([endpoint.0], |row| row.get(0)).optional()?;
+    let Some(most) = most else { return Ok(Finished::Stored) };
     let before = before.unwrap_or_default();
     let mut after = before.clone();
     let observed = Observed {
@@ -40,7 +41,9 @@ pub(super) fn observe(write: &mut Write<'_>, attempt: &Attempt, now: Timestamp) 
     if after != before {
         store(write.connection, endpoint, &after)?;
     }
-    concern.map_or(Ok(None), |concern| tell(write, endpoint, concern, now))
+    let notice = concern.map_or(Ok(None), |concern| tell(write, endpoint, concern, now))?;
+    let opened = if after.opened(&before) { Finished::Opened } else { Finished::Stored };
+    Ok(notice.map_or(opened, |notice| Finished::Told(Box::new(notice))))
 }
 
 /// Forgets what was wrong with an endpoint.

@@ -40,6 +40,7 @@ use self::reader::Reader;
 use self::writer::{Write, Writer};
 use super::{FirstKeys, Hints, Store};
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Metrics;
 use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryFilter, DeliveryKey, DeliveryRecord,
     DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList, EndpointPage,
@@ -65,13 +66,21 @@ impl SqliteStore {
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) when another bridge has it, or a newer one wrote it.
     pub fn open(path: &Path, now: Timestamp) -> Result<Self> {
+        Self::open_metered(path, now, Arc::default())
+    }
+
+    /// As [`open`](Self::open), noting what it does.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_metered(path: &Path, now: Timestamp, metrics: Arc<Metrics>) -> Result<Self> {
         let lock = lock(path)?;
         let mut connection = connect(path).map_err(|cause| error(&cause))?;
         check(&connection)?;
         schema::migrate(&mut connection).map_err(|cause| error(&cause))?;
         let hints = Arc::new(Hints::default());
         recover(&connection, now).map_err(|cause| error(&cause))?;
-        let (writer, thread) = Writer::start(connection, Arc::clone(&hints))?;
+        let (writer, thread) = Writer::start(connection, Arc::clone(&hints), metrics)?;
         let writer = Mutex::new(Some((Arc::new(writer), thread)));
         Ok(Self { writer, reader: Reader::new(path), hints, _lock: lock })
     }

@@ -48,25 +48,27 @@ const ROUND: usize = 64;
 /// One step of forgetting.
 pub(super) fn prune(write: &mut Write<'_>, keep: &Retention, now: Timestamp) -> Result<Pruned> {
     let parked = parked(write, now)?;
-    let (owed, further) = endpoints(write, keep, now)?;
+    let (owed, cancelled, further) = endpoints(write, keep, now)?;
     let bodies = bodies(write, before(now, keep.bodies()))?;
     let events = events(write, before(now, keep.deliveries()))?;
     let steps = [parked, owed, bodies, events];
     let more = further || steps.iter().any(|&rows| rows >= STEP);
-    Ok(Pruned { rows: steps.iter().sum(), more })
+    Ok(Pruned { rows: steps.iter().sum(), expired: parked, cancelled, more })
 }
 
-/// Goes on where the last step ended; says whether there are more endpoints to look at.
-fn endpoints(write: &mut Write<'_>, keep: &Retention, now: Timestamp) -> Result<(u32, bool)> {
+/// Goes on where the last step ended; says how many rows were forgotten, how many deliveries cancelled among them, and
+/// whether there are more endpoints to look at.
+fn endpoints(write: &mut Write<'_>, keep: &Retention, now: Timestamp) -> Result<(u32, u32, bool)> {
     let from: i64 = write.connection.query_row("SELECT endpoint FROM forgotten", [], |row| row.get(0))?;
     let found: Vec<(i64, bool)> =
         rows(write, ENDPOINTS, params![from, ROUND], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut reached = found.last().map(|(no, _)| *no).filter(|_| found.len() == ROUND);
-    let mut forgotten = 0;
+    let (mut forgotten, mut cancelled) = (0, 0);
     for (no, deleted) in found {
         let endpoint = EndpointKey(no);
         if deleted {
-            forgotten += cancel(write, endpoint, now)?;
+            let ended = cancel(write, endpoint, now)?;
+            (forgotten, cancelled) = (forgotten + ended, cancelled + ended);
         }
         forgotten += attempts(write, endpoint, before(now, keep.attempts()))?;
         forgotten += deliveries(write, endpoint, before(now, keep.deliveries()), now)?;
@@ -79,7 +81,7 @@ fn endpoints(write: &mut Write<'_>, keep: &Retention, now: Timestamp) -> Result<
     if reached.unwrap_or(0) != from {
         write.connection.execute("UPDATE forgotten SET endpoint = ?1", [reached.unwrap_or(0)])?;
     }
-    Ok((forgotten, reached.is_some()))
+    Ok((forgotten, cancelled, reached.is_some()))
 }
 
 fn before(now: Timestamp, keep: Duration) -> i64 {

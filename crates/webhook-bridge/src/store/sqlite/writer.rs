@@ -4,7 +4,9 @@
 //! single caller waits for no timer.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use eventbus::Timestamp;
 use rusqlite::Connection;
@@ -13,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::routes::Routes;
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Metrics;
 use crate::model::EndpointKey;
 use crate::store::Hints;
 
@@ -77,10 +80,11 @@ impl Writer {
     /// Starts the thread. It ends when this handle is dropped and all that was asked is done.
     pub(super) fn start(
         connection: Connection,
-        hints: std::sync::Arc<Hints>,
+        hints: Arc<Hints>,
+        metrics: Arc<Metrics>,
     ) -> Result<(Self, JoinHandle<()>)> {
         let (queue, asked) = mpsc::channel(QUEUE);
-        let desk = Desk { connection, hints, routes: None };
+        let desk = Desk { connection, hints, metrics, routes: None };
         let thread = thread::Builder::new().name("store-writer".into()).spawn(move || desk.run(asked));
         let thread = thread
             .map_err(|cause| Error::new(ErrorKind::Internal, "no thread for the store").with_source(cause))?;
@@ -115,7 +119,8 @@ fn closed() -> Error {
 
 struct Desk {
     connection: Connection,
-    hints: std::sync::Arc<Hints>,
+    hints: Arc<Hints>,
+    metrics: Arc<Metrics>,
     routes: Option<Routes>,
 }
 
@@ -127,7 +132,9 @@ impl Desk {
                 let Ok(job) = asked.try_recv() else { break };
                 batch.push(job);
             }
+            let (count, began) = (batch.len(), Instant::now());
             self.commit(batch);
+            self.metrics.committed(count, began.elapsed(), asked.len());
         }
     }
 
