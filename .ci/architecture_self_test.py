@@ -28,7 +28,7 @@ REDIS = (
 )
 
 BRIDGE = (
-    *("model", "error", "store", "signing", "vault", "retry", "intake", "dispatcher", "retention", "upkeep", "api"),
+    *("model", "error", "metrics", "trace", "store", "signing", "vault", "retry", "intake", "dispatcher", "retention", "upkeep", "watch", "api"),
     *("transports",),
     *("config", "bridge"),
 )

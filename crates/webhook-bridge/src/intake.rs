@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventbus::{AnyEvent, EventBus, HandlerError, HandlerResult, Retry, Subscription};
+use eventbus::{AnyEvent, EventBus, HandlerError, HandlerResult, Retry, Subscription, TraceContext};
+use tracing::Instrument as _;
 
 use crate::error::{ErrorKind, Result};
 use crate::metrics::{Intake, Metrics};
 use crate::model::Mode;
 use crate::store::Store;
+use crate::trace;
 
 /// The group on the bus: bridges of one name share its events, so those that share a store must share it too.
 pub const GROUP: &str = "webhook-bridge";
@@ -38,7 +40,10 @@ pub async fn subscribe(bus: &EventBus, store: Arc<dyn Store>, metrics: Arc<Metri
 
 async fn take(store: Arc<dyn Store>, metrics: Arc<Metrics>, event: AnyEvent) -> HandlerResult {
     let mode = Mode::from(event.livemode());
-    match store.ingest(event).await {
+    let context = event.trace().map(TraceContext::child);
+    let (trace_id, span_id) = trace::ids(context.as_ref());
+    let span = tracing::info_span!("ingest", event = event.id().as_str(), trace_id, span_id);
+    match store.ingest(event).instrument(span).await {
         Ok(ingested) => {
             metrics.took(Intake::Bus, mode, &ingested);
             Ok(())

@@ -34,6 +34,7 @@
 //! | [`retention`] | what is forgotten when |
 //! | [`upkeep`] | what ran out is forgotten |
 //! | `metrics` | what is counted: one row per metric |
+//! | `trace` | what a publisher's request and the attempts that follow have in common |
 //! | [`watch`] | whether all of it does its work: what `/health/ready` says |
 //! | [`retry`] · [`signing`] · [`vault`] | when it is tried again · the bytes that are signed, a file and a row per format · secrets at rest |
 //! | [`model`] | endpoints, deliveries, attempts, outcomes, secrets; `health`, the breaker and when an endpoint is disabled; `notice`, the events that tell so |
@@ -65,6 +66,7 @@ pub mod retention;
 pub mod retry;
 pub mod signing;
 pub mod store;
+mod trace;
 pub mod transports;
 pub mod upkeep;
 pub mod vault;

@@ -144,7 +144,7 @@ impl Metrics {
         match next {
             Next::Succeeded => {
                 self.ended("succeeded", 1);
-                self.delivery_duration.observe(Timestamp::now().since(leased.created_at).as_secs_f64());
+                self.delivery_duration.observe(Timestamp::now().since(leased.received_at).as_secs_f64());
             }
             Next::Retry(_) => _ = self.retries.inc(),
             Next::Failed(ending) => self.ended(ending.as_str(), 1),

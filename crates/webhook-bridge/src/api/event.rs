@@ -9,6 +9,7 @@ use eventbus::{AnyEvent, Timestamp};
 use http::StatusCode;
 use ring::digest;
 use serde::Serialize;
+use tracing::Span;
 
 use super::Api;
 use super::auth::Caller;
@@ -17,6 +18,7 @@ use super::problem::Problem;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Intake;
 use crate::model::{IdempotencyKey, Mode};
+use crate::trace;
 
 /// For how long a key of publishing is remembered.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
@@ -31,7 +33,7 @@ pub(super) struct Published {
     duplicate: bool,
 }
 
-/// `POST /v1/events`: the event's JSON form. 202 when it is stored, 200 when it was before. The same answer is given again
+/// `POST /v1/events`: the event's JSON form, and the trace it belongs to as `traceparent`. 202 when it is stored, 200 when it was before. The same answer is given again
 /// to the same `Idempotency-Key`.
 pub(super) async fn publish(
     State(api): State<Api>,
@@ -40,6 +42,11 @@ pub(super) async fn publish(
 ) -> Result<(StatusCode, Json<Published>), Problem> {
     let key = key(&raw.headers, &raw.bytes)?;
     let event = AnyEvent::from_json(raw.bytes).map_err(Error::from)?;
+    Span::current().record("event", event.id().as_str());
+    let event = match trace::read(&raw.headers) {
+        Some(context) => event.with_envelope(|envelope| envelope.trace = Some(context)),
+        None => event,
+    };
     if Mode::from(event.livemode()) != caller.mode {
         let message = format!("livemode: this key is for {} events", caller.mode);
         return Err(Error::new(ErrorKind::Forbidden, message).into());
@@ -49,6 +56,7 @@ pub(super) async fn publish(
         Some(key) => api.store.ingest_once(event, key).await?,
         None => api.store.ingest(event).await?,
     };
+    tracing::debug!(deliveries = ingested.deliveries, duplicate = ingested.duplicate, "published");
     api.metrics.took(Intake::Http, caller.mode, &ingested);
     let status = if ingested.duplicate { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(Published { id, deliveries: ingested.deliveries, duplicate: ingested.duplicate })))

@@ -1,4 +1,4 @@
-//! `/metrics`, and what is counted of requests.
+//! `/metrics`, and what is counted and logged of requests.
 //!
 //! Whoever reaches the listener may read them: they hold numbers and words of this program, nothing of a customer.
 
@@ -7,8 +7,11 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::Method;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::Api;
+use crate::trace;
 
 /// `GET /metrics`: OpenMetrics, as Prometheus reads it.
 pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
@@ -17,7 +20,8 @@ pub(super) async fn metrics(State(api): State<Api>) -> impl IntoResponse {
     ([(CONTENT_TYPE, OPEN_METRICS)], api.metrics.text())
 }
 
-/// Counts each request by its route, not by its path: that has ids in it.
+/// Counts each request by its route, not by its path: that has ids in it. What is logged meanwhile has the trace of
+/// whoever asks.
 pub(super) async fn count(
     State(api): State<Api>,
     route: Option<MatchedPath>,
@@ -25,8 +29,11 @@ pub(super) async fn count(
     next: Next,
 ) -> Response {
     let method = word(request.method());
-    let response = next.run(request).await;
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let context = trace::read(request.headers()).map(|context| context.child());
+    let (trace_id, span_id) = trace::ids(context.as_ref());
+    let span = tracing::info_span!("request", method, route, event = Empty, trace_id, span_id);
+    let response = next.run(request).instrument(span).await;
     api.metrics.answered(method, route, response.status().as_u16());
     response
 }

@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::model::{Answer, Application, Attempt, EndpointUrl, Leased, Outcome, Trouble, Wish};
 use crate::retry::{self, Case};
 use crate::signing::{Delivery, Format, webhook_id};
+use crate::trace;
 use crate::vault::Vault;
 
 /// How much of an answer's body is kept; reading ends there, and the connection with it.
@@ -187,7 +188,8 @@ fn headers(headers: &mut HeaderMap, leased: &Leased, signed: Vec<(&'static str, 
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(HeaderName::from_static("webhook-attempt"), HeaderValue::from(leased.attempt));
     headers.insert(HeaderName::from_static("webhook-sequence"), HeaderValue::from(leased.key.sequence));
-    for (name, value) in signed {
+    let traced = leased.trace.iter().flat_map(trace::headers);
+    for (name, value) in traced.chain(signed) {
         let unusable = |cause| Error::new(ErrorKind::Internal, "a header cannot be sent").with_source(cause);
         headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).map_err(unusable)?);
     }

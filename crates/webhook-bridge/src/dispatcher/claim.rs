@@ -8,12 +8,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 use super::agenda::{Agenda, RequestKey, Slots};
 use super::attempt::Sender;
 use crate::error::{ErrorKind, Result};
-use crate::model::{Attempt, Claimed, Finished, Leased, Next, Notice};
+use crate::model::{Attempt, Claimed, DeliveryId, Finished, Leased, Next, Notice, Trouble};
 use crate::store::Store;
+use crate::trace;
 
 /// The most requests that begin at once, whoever's they are: 512, of which half are for endpoints that answer soon. As
 /// many again may be under way that began as quicker ones than they are.
@@ -110,15 +112,19 @@ impl Dispatcher {
     fn start(&mut self, claimed: Claimed, now: Timestamp) {
         self.sender.metrics().expired(claimed.expired);
         let requests = self.agenda.claimed(&claimed, now);
-        for (leased, request) in claimed.deliveries.into_iter().zip(requests) {
+        for (mut leased, request) in claimed.deliveries.into_iter().zip(requests) {
+            // Each attempt is a span of its own.
+            leased.trace = leased.trace.map(|publisher| publisher.child());
+            let span = span(&leased);
             let ended = Ended { request, tell: self.ended.0.clone() };
             let (store, sender, bus) = (Arc::clone(&self.store), self.sender.clone(), self.bus.clone());
-            self.running.spawn(async move {
+            let sent = async move {
                 let _ended = ended;
                 if let Some(notice) = deliver(&*store, &sender, &leased).await {
                     tell(bus, &notice).await;
                 }
-            });
+            };
+            self.running.spawn(sent.instrument(span));
         }
     }
 
@@ -147,13 +153,25 @@ impl Drop for Ended {
     }
 }
 
+/// What all that is logged of an attempt has in common.
+fn span(leased: &Leased) -> Span {
+    let (trace_id, span_id) = trace::ids(leased.trace.as_ref());
+    tracing::info_span!(
+        "attempt",
+        endpoint = leased.target.endpoint.as_str(),
+        delivery = %DeliveryId(leased.key),
+        event = leased.payload.event_id,
+        attempt = leased.attempt,
+        trace_id,
+        span_id,
+    )
+}
+
 async fn deliver(store: &dyn Store, sender: &Sender, leased: &Leased) -> Option<Notice> {
     let attempt = sender.attempt(leased).await;
-    let (endpoint, sequence, number) = (leased.key.endpoint.0, leased.key.sequence, leased.attempt);
-    tracing::debug!(endpoint, sequence, number, outcome = ?attempt.outcome, "attempted");
-    accuse(&attempt);
     let (next, metrics) = (attempt.next, sender.metrics());
     metrics.attempted(&attempt);
+    log(&attempt);
     let finished = store.finish(attempt).await;
     if matches!(finished, Ok(Finished::Stored | Finished::Opened | Finished::Told(_))) {
         metrics.followed(next, leased);
@@ -162,7 +180,7 @@ async fn deliver(store: &dyn Store, sender: &Sender, leased: &Leased) -> Option<
         Ok(Finished::Stored) => None,
         Ok(Finished::Opened) => {
             metrics.breakers_opened.inc();
-            tracing::warn!(endpoint, sequence, "an endpoint fails, and is left alone for a while");
+            tracing::warn!("the endpoint fails, and is left alone for a while");
             None
         }
         Ok(Finished::Told(notice)) => {
@@ -170,34 +188,42 @@ async fn deliver(store: &dyn Store, sender: &Sender, leased: &Leased) -> Option<
             Some(*notice)
         }
         Ok(Finished::Lost) => {
-            tracing::warn!(endpoint, sequence, number, "the lease had run out");
+            tracing::warn!("the lease had run out");
             None
         }
         // Its lease runs out, and it is sent again.
         Err(error) if error.kind() == ErrorKind::Closed => None,
         Err(error) => {
-            tracing::error!(endpoint, sequence, number, %error, "an attempt could not be stored");
+            tracing::error!(%error, "an attempt could not be stored");
             None
         }
     }
 }
 
-/// A fault of the bridge is for whoever runs it; the last one all the more.
-fn accuse(attempt: &Attempt) {
-    if !attempt.outcome.is_fault() {
-        return;
+/// Says once what became of an attempt, the louder the more there is to do for whoever runs the bridge.
+fn log(attempt: &Attempt) {
+    let (status, trouble) = (attempt.outcome.status(), attempt.outcome.trouble().map(Trouble::as_str));
+    let (ms, note) =
+        (u64::try_from(attempt.duration.as_millis()).unwrap_or(u64::MAX), attempt.answer.note.as_deref());
+    match attempt.next {
+        Next::Succeeded => tracing::debug!(status, ms, "delivered"),
+        _ if attempt.outcome.is_fault() => {
+            let parked = attempt.next == Next::Parked;
+            tracing::error!(note, parked, "a delivery cannot be made by a fault of the bridge");
+        }
+        Next::Retry(at) => tracing::info!(status, trouble, ms, note, retry_at = %at, "an attempt failed"),
+        Next::Failed(ending) => {
+            tracing::warn!(status, trouble, ms, note, ending = ending.as_str(), "a delivery was given up");
+        }
+        Next::Parked => {}
     }
-    let (endpoint, sequence) = (attempt.delivery.endpoint.0, attempt.delivery.sequence);
-    let parked = attempt.next == Next::Parked;
-    let fault = attempt.answer.note.as_deref().unwrap_or_default();
-    tracing::error!(endpoint, sequence, fault, parked, "a delivery cannot be made by a fault of the bridge");
 }
 
 async fn tell(bus: Option<EventBus>, notice: &Notice) {
-    let (endpoint, concern) = (&notice.endpoint, notice.concern);
-    tracing::warn!(?endpoint, ?concern, "an endpoint fails");
+    let (endpoint, concern) = (notice.endpoint.as_str(), notice.concern);
+    tracing::warn!(endpoint, ?concern, "an endpoint fails");
     let (Some(bus), Ok(event)) = (bus, notice.event()) else { return };
     if let Err(error) = bus.publish(event).await {
-        tracing::warn!(%error, ?endpoint, "the bus was not told");
+        tracing::warn!(%error, endpoint, "the bus was not told");
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use eventbus::Timestamp;
+use eventbus::{Timestamp, TraceContext};
 
+use super::endpoint::EndpointId;
 use super::schedule::Schedule;
 use super::secret::Sealed;
 use super::url::EndpointUrl;
@@ -120,6 +121,10 @@ pub struct Leased {
     pub expires_at: Timestamp,
     /// What is sent.
     pub payload: Payload,
+    /// When its event was stored.
+    pub received_at: Timestamp,
+    /// The trace of its event, whose parent is whoever published it.
+    pub trace: Option<TraceContext>,
     /// Where and how.
     pub target: Arc<Target>,
 }
@@ -138,6 +143,8 @@ pub struct Payload {
 /// Where an endpoint's deliveries go and how, as of the claim.
 #[derive(Debug, Clone)]
 pub struct Target {
+    /// The public id of the endpoint.
+    pub endpoint: EndpointId,
     /// Where.
     pub url: EndpointUrl,
     /// How requests look and are signed.

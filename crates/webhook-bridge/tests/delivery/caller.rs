@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -25,6 +25,21 @@ impl Caller {
         self.call(Method::POST, path, body).await
     }
 
+    pub(crate) async fn post_with(
+        &self,
+        path: &str,
+        body: String,
+        headers: HeaderMap,
+    ) -> (StatusCode, Value) {
+        let mut request = self.request(Method::POST, path, body);
+        request.headers_mut().extend(headers);
+        self.send(request).await
+    }
+
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
         self.call(Method::GET, path, String::new()).await
     }
@@ -44,7 +59,10 @@ impl Caller {
     }
 
     async fn call(&self, method: Method, path: &str, body: String) -> (StatusCode, Value) {
-        let request = self.request(method, path, body);
+        self.send(self.request(method, path, body)).await
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> (StatusCode, Value) {
         let response = self.client.request(request).await.unwrap();
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();

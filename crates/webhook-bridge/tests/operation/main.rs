@@ -11,3 +11,4 @@ mod ready;
 #[allow(dead_code, reason = "shared; not all of it is needed here")]
 mod receiver;
 mod rig;
+mod trace;

@@ -7,13 +7,14 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
-use crate::model::{DeliveryKey, EndpointUrl, Lease, Leased, Payload, Schedule, Target};
+use crate::model::{DeliveryKey, EndpointId, EndpointUrl, Lease, Leased, Payload, Schedule, Target};
 
 const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 const LATER: Timestamp = Timestamp::from_millis(1_000_500);
 
 fn claimed(wanted: Wanted, next_due: Option<Timestamp>) -> Claimed {
     let target = Arc::new(Target {
+        endpoint: EndpointId::new("we_1"),
         url: EndpointUrl::parse("https://example.com/").unwrap(),
         format: "standard".into(),
         secrets: vec![],
@@ -27,6 +28,8 @@ fn claimed(wanted: Wanted, next_due: Option<Timestamp>) -> Claimed {
         faults: 0,
         earlier: 0,
         expires_at: NOW.plus(Schedule::AGE),
+        received_at: NOW,
+        trace: None,
         payload: Payload { event_id: "e".into(), event_type: "a.b".into(), body: "{}".into() },
         target: Arc::clone(&target),
     };

@@ -11,16 +11,17 @@ use super::convert::{is_damage, json, parsed};
 use super::writer::Write;
 use super::{health, line, secrets};
 use crate::model::{
-    Claimed, DeliveryKey, DeliveryState, Ending, EndpointKey, EndpointUrl, Lease, Leased, Payload, Schedule,
-    Target, Trouble, Wanted,
+    Claimed, DeliveryKey, DeliveryState, Ending, EndpointId, EndpointKey, EndpointUrl, Lease, Leased,
+    Payload, Schedule, Target, Trouble, Wanted,
 };
+use crate::trace;
 
 /// How long a lease outlives the request's deadline: the time to store what became of it.
 const MARGIN: Duration = Duration::from_secs(15);
 
 /// What is due of an endpoint, the longest due first: a range of the index of what waits, and the event of each.
 pub(super) const DUE: &str =
-    "SELECT d.sequence, d.attempts, d.expires_at, e.id, e.type, e.body, d.faults, d.earlier
+    "SELECT d.sequence, d.attempts, d.expires_at, e.id, e.type, e.body, d.faults, d.earlier, e.trace, e.received_at
      FROM delivery AS d INDEXED BY delivery_due JOIN event AS e ON e.no = d.event_no
      WHERE d.endpoint_no = ?1 AND d.state = 0 AND d.due_at <= ?2 ORDER BY d.due_at, d.sequence LIMIT ?3";
 
@@ -67,7 +68,7 @@ fn claim_of(write: &mut Write<'_>, wanted: Wanted, now: Timestamp) -> Result<Cla
 /// An enabled endpoint as it is now, and how many requests it takes at once when it is well.
 fn enabled(write: &Write<'_>, endpoint: EndpointKey, now: Timestamp) -> Result<Option<(Target, u32)>> {
     let mut statement = write.connection.prepare_cached(
-        "SELECT url, format, schedule, timeout_ms, max_in_flight FROM endpoint
+        "SELECT url, format, schedule, timeout_ms, max_in_flight, id FROM endpoint
          WHERE no = ?1 AND status = 'enabled'",
     )?;
     let found = statement.query_row([endpoint.0], |row| Ok((target(row)?, row.get(4)?))).optional()?;
@@ -79,6 +80,7 @@ fn enabled(write: &Write<'_>, endpoint: EndpointKey, now: Timestamp) -> Result<O
 fn target(row: &Row<'_>) -> Result<Target> {
     let (url, schedule): (String, String) = (row.get(0)?, row.get(2)?);
     Ok(Target {
+        endpoint: EndpointId::new(row.get::<_, String>(5)?),
         url: parsed(0, || EndpointUrl::parse(&url))?,
         format: row.get(1)?,
         secrets: Vec::new(),
@@ -124,6 +126,8 @@ fn leased(row: &Row<'_>, endpoint: EndpointKey, target: &Arc<Target>) -> Result<
         faults: row.get(6)?,
         earlier: row.get(7)?,
         expires_at: Timestamp::from_millis(row.get(2)?),
+        received_at: Timestamp::from_millis(row.get(9)?),
+        trace: row.get::<_, Option<String>>(8)?.and_then(|text| trace::parse(&text)),
         payload: Payload {
             event_id: row.get(3)?,
             event_type: row.get(4)?,

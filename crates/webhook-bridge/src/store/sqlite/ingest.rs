@@ -10,6 +10,7 @@ use super::routes::Routes;
 use super::schema::state;
 use super::writer::Write;
 use crate::model::{DeliveryState, EndpointKey, Ingested, Mode, Schedule};
+use crate::trace;
 
 /// An event to be stored: its envelope as it travelled and its bytes as they came; no part of the body is parsed.
 pub(super) struct Incoming {
@@ -54,7 +55,7 @@ pub(super) fn insert(write: &Write<'_>, incoming: &Incoming, now: Timestamp) -> 
         event.id().as_str(),
         event.event_type().as_str(),
         event.key().map(Key::as_str),
-        event.trace().map(eventbus::TraceContext::parent),
+        event.trace().map(trace::write),
         event.time().as_millis(),
         now.as_millis(),
         &incoming.body[..],

@@ -61,6 +61,7 @@ CREATE TABLE event (
     id TEXT NOT NULL,
     type TEXT NOT NULL,
     key TEXT,
+    -- `traceparent`, and `tracestate` after a space.
     trace TEXT,
     occurred_at INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
