@@ -12,8 +12,10 @@ use eventbus::{EventBus, Timestamp};
 use futures::FutureExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::api::server::{self, Limits};
 use crate::api::{Api, router};
 use crate::config::Config;
 use crate::dispatcher::{Dispatcher, Sender};
@@ -25,6 +27,9 @@ use crate::vault::Vault;
 use crate::watch::Watch;
 use crate::{intake, retention, transports, upkeep};
 
+/// What each part has at least to end, however long others took.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// A bridge that runs: it subscribes to the bus, delivers what is owed and answers its API.
 #[derive(Debug)]
 pub struct Bridge {
@@ -35,7 +40,7 @@ pub struct Bridge {
     drain: Duration,
     /// Ends the API; then, when nothing comes in any more, the dispatcher and the retention.
     stop: (CancellationToken, CancellationToken),
-    api: JoinHandle<std::io::Result<()>>,
+    api: Part,
     parts: Vec<Part>,
 }
 
@@ -49,6 +54,21 @@ struct Part {
 impl Part {
     fn start(name: &'static str, work: impl Future<Output = Result<()>> + Send + 'static) -> Self {
         Self { name, task: tokio::spawn(work) }
+    }
+
+    /// Waits until it has ended by itself; what it has under way at the deadline is cut off, and comes again.
+    async fn end(mut self, deadline: Instant) {
+        let Ok(ended) = timeout_at(deadline, &mut self.task).await else {
+            tracing::warn!(part = self.name, "did not end in time; what it had under way comes again");
+            self.task.abort();
+            return;
+        };
+        let error = match ended {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(part = self.name, error, "ended with an error");
     }
 }
 
@@ -112,8 +132,8 @@ impl Bridge {
         parts.push(Part::start("watch", Arc::clone(&watch).run(stop.1.clone()).map(Ok)));
         let app_key = config.app_key.map(Arc::new);
         let routes = router(Api { store: Arc::clone(&store), sender, vault, app_key, watch, metrics });
-        let served = axum::serve(listener, routes).with_graceful_shutdown(stop.0.clone().cancelled_owned());
-        let api = tokio::spawn(served.into_future());
+        let limits = Limits { stop: config.drain, ..Limits::default() };
+        let api = Part::start("the API", server::serve(listener, routes, limits, stop.0.clone()));
         Ok(Self { address, keys, bus, store, drain: config.drain, stop, api, parts })
     }
 
@@ -132,30 +152,23 @@ impl Bridge {
         &self.bus
     }
 
-    /// Stops: takes nothing in any more, waits for what is under way, stores what became of it.
+    /// Stops: takes nothing in any more, waits for what is under way, stores what became of it. What does not end in time
+    /// is cut off, and comes again when a bridge has this store.
     pub async fn stop(self) {
+        let deadline = Instant::now() + self.drain;
+        let patience = || deadline.max(Instant::now() + GRACE);
         self.stop.0.cancel();
-        log("the API", self.api.await.map_err(|error| error.to_string()));
-        let report = self.bus.shutdown(self.drain).await;
+        self.api.end(patience()).await;
+        let report = self.bus.shutdown(patience() - Instant::now()).await;
         if !report.is_complete() {
             tracing::warn!(?report, "the bus did not drain in time; what is left comes again");
         }
         self.stop.1.cancel();
         for part in self.parts {
-            log(part.name, part.task.await.map_err(|error| error.to_string()));
+            part.end(patience()).await;
         }
         self.store.close().await;
     }
-}
-
-/// What a part of the bridge that ended has to say.
-fn log<E: std::fmt::Display>(part: &str, ended: Result<Result<(), E>, String>) {
-    let error = match ended {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => error.to_string(),
-        Err(error) => error,
-    };
-    tracing::error!(part, error, "ended with an error");
 }
 
 /// Makes the folder where there is none, for its owner only: what is in it are people's payments.

@@ -36,7 +36,8 @@ pub struct Config {
     /// How long a delivery may be due, to an endpoint that could be sent to, without being sent: after that the bridge is not
     /// ready. Default 60 s; `WEBHOOK_BRIDGE_UNSENT_SECONDS`.
     pub unsent: Duration,
-    /// How long a stop waits for what comes from the bus. Default 10 s.
+    /// How long a stop waits for requests under way, to the bridge and to endpoints, and for what comes from the bus. Default
+    /// 10 s.
     pub drain: Duration,
 }
 

@@ -13,6 +13,7 @@ mod payment_kit;
 mod problem;
 mod recovery;
 mod secret;
+pub mod server;
 mod tag;
 mod warning;
 mod wish;

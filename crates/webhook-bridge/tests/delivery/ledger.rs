@@ -17,8 +17,8 @@ use crate::{EVENT, wish};
 
 const KILLS: usize = 3;
 /// Who publishes at the same time, and who receives.
-const PUBLISHERS: usize = 4;
-const ENDPOINTS: usize = 3;
+pub(crate) const PUBLISHERS: usize = 4;
+pub(crate) const ENDPOINTS: usize = 3;
 /// What an endpoint has under way at most: what a kill can interrupt.
 const IN_FLIGHT: usize = 8;
 /// How long a bridge lives at most while events are published.
@@ -32,14 +32,14 @@ fn kills() -> usize {
 type Arrival = (String, usize, u32);
 
 /// How often each delivery arrived: event and endpoint.
-struct Ledger {
+pub(crate) struct Ledger {
     arrived: HashMap<(String, usize), Vec<u32>>,
     arrivals: mpsc::UnboundedReceiver<Arrival>,
 }
 
 impl Ledger {
     /// Answers whatever comes, and tells which delivery it was.
-    fn start(receivers: Vec<Receiver>) -> Self {
+    pub(crate) fn start(receivers: Vec<Receiver>) -> Self {
         let (tell, arrivals) = mpsc::unbounded_channel();
         for (number, mut receiver) in receivers.into_iter().enumerate() {
             let tell = tell.clone();
@@ -59,20 +59,26 @@ impl Ledger {
         self.arrived.entry((id, endpoint)).or_default().push(attempt);
     }
 
+    /// Waits for another one.
+    pub(crate) async fn next(&mut self) {
+        let arrival = self.arrivals.recv().await.unwrap();
+        self.note(arrival);
+    }
+
     /// Notes what has arrived so far.
-    fn catch_up(&mut self) {
+    pub(crate) fn catch_up(&mut self) {
         while let Ok(arrival) = self.arrivals.try_recv() {
             self.note(arrival);
         }
     }
 
-    fn misses(&self, id: &str) -> bool {
+    pub(crate) fn misses(&self, id: &str) -> bool {
         (0..ENDPOINTS).any(|endpoint| !self.arrived.contains_key(&(id.to_owned(), endpoint)))
     }
 }
 
 /// Publishes one event after the other until the bridge is gone; gives those that were accepted.
-async fn publish(caller: Caller, name: String) -> Vec<String> {
+pub(crate) async fn publish(caller: Caller, name: String) -> Vec<String> {
     let mut accepted = Vec::new();
     for number in 0.. {
         let id = format!("evt_{name}_{number}");
@@ -116,7 +122,7 @@ fn rows(folder: &std::path::Path) -> (usize, usize, usize) {
 }
 
 /// Until nothing that was stored is owed any more.
-async fn settle(folder: &std::path::Path) {
+pub(crate) async fn settle(folder: &std::path::Path) {
     let mut looks = tokio::time::interval(Duration::from_millis(20));
     let all_delivered = async {
         while rows(folder).2 > 0 {
@@ -162,7 +168,7 @@ async fn nothing_accepted_is_lost_by_kills_and_only_what_was_under_way_comes_twi
 }
 
 /// How many attempts there were too many; none of them was made twice.
-fn repeated(ledger: &Ledger) -> usize {
+pub(crate) fn repeated(ledger: &Ledger) -> usize {
     for (delivery, attempts) in &ledger.arrived {
         let mut once = attempts.clone();
         once.sort_unstable();

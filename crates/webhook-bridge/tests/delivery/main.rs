@@ -12,6 +12,7 @@ mod process;
 mod receiver;
 mod retention;
 mod rig;
+mod stop;
 
 use eventbus::payment_kit::{CustomerSubscriptionRenewed, Subscription};
 use http::StatusCode;

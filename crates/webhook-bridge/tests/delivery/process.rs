@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
@@ -48,6 +48,16 @@ impl Process {
         Caller::new(self.address, self.key.clone())
     }
 
+    /// Lets it have so many files; says how many it might have before.
+    pub(crate) fn allow_files(&self, count: u64) -> u64 {
+        let limit = |current| Rlimit { current, ..getrlimit(Resource::Nofile) };
+        prlimit(Some(self.pid()), Resource::Nofile, limit(Some(count))).unwrap().current.unwrap()
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap()
+    }
+
     /// SIGKILL: nothing is cleaned up.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
@@ -55,8 +65,7 @@ impl Process {
 
     /// SIGTERM, and it ends well.
     pub(crate) async fn stop(mut self) {
-        let pid = Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        kill_process(self.pid(), Signal::TERM).unwrap();
         assert!(self.child.wait().await.unwrap().success());
     }
 }

@@ -11,4 +11,5 @@ mod ready;
 #[allow(dead_code, reason = "shared; not all of it is needed here")]
 mod receiver;
 mod rig;
+mod stop;
 mod trace;
