@@ -81,15 +81,23 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let bridge = Bridge::start(config).await?;
     announce(&bridge)
         .map_err(|cause| Error::new(ErrorKind::Internal, "standard output is closed").with_source(cause))?;
+    tracing::info!(address = %bridge.address, "the bridge listens");
     shutdown.await;
+    tracing::info!("the bridge stops");
     bridge.stop().await;
     Ok(())
 }
 
 fn announce(bridge: &Bridge) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    for key in &bridge.keys {
-        writeln!(out, "API key, shown once: {}", key.reveal())?;
+    // Lines of shell, to be pasted where the command line is used; of the keys only the harmless one takes effect.
+    if let [test, live] = &bridge.keys[..] {
+        writeln!(out, "export WEBHOOK_BRIDGE_KEY={}  # API key for test events; shown once", test.reveal())?;
+        let warning = "API key for live events: whoever gets one takes it for money; shown once";
+        writeln!(out, "# export WEBHOOK_BRIDGE_KEY={}  # {warning}", live.reveal())?;
+    }
+    if bridge.address != Config::default().listen {
+        writeln!(out, "export WEBHOOK_BRIDGE_URL=http://{}", bridge.address)?;
     }
     writeln!(out, "webhook-bridge listens on http://{}", bridge.address)?;
     out.flush()
@@ -113,7 +121,7 @@ impl Bridge {
         let sender = sender.application(config.application.clone()).metered(Arc::clone(&metrics));
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().map_err(|cause| unreachable(config.listen, cause))?;
-        let bus = transports::connect(&config.bus).await?;
+        let bus = transports::connect(config.bus.reveal()).await?;
         intake::subscribe(&bus, Arc::clone(&store), Arc::clone(&metrics)).await?;
 
         let stop = (CancellationToken::new(), CancellationToken::new());

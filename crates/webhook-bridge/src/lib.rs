@@ -28,6 +28,7 @@
 //! | module | look there for |
 //! |---|---|
 //! | `bridge` · [`config`] · [`transports`] | what is started and stopped, in which order · every setting · which buses |
+//! | `cli/`, the program's alone | the command line, a file per noun; it speaks to the API |
 //! | [`intake`] · [`api`] | from the bus, acked after the commit · every route, and a file per noun |
 //! | [`store`] | what a store must do, and `conformance`, which checks it; `sqlite/` has the only SQL: `schema/` the tables, `writer` the thread that commits together, `line` order by key |
 //! | [`dispatcher`] | `agenda` whose turn it is · `claim` · `attempt` one request · `connector` · [`egress`](dispatcher::egress) which addresses may be called |
@@ -51,7 +52,7 @@
 //!   that take long have slots of their own.
 //! - Where an endpoint wants order, a delivery is due only when no earlier one of its key is left; it waits for nothing else.
 //!
-//! Only [`store`] speaks SQL, only [`config`] reads the environment, only [`transports`] names transports;
+//! Only [`store`] speaks SQL, only [`config`] reads the environment (the command line beside it, for its own), only [`transports`] names transports;
 //! [`signing`] and [`retry`] do no I/O and read no clock.
 
 pub mod api;

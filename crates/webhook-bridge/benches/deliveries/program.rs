@@ -31,15 +31,15 @@ impl Program {
             .env("WEBHOOK_BRIDGE_DATA", folder)
             .env("WEBHOOK_BRIDGE_LISTEN", "127.0.0.1:0")
             .env("WEBHOOK_BRIDGE_ALLOW_TARGETS", "127.0.0.1/32")
-            .env("RUST_LOG", "error")
+            .env("WEBHOOK_BRIDGE_LOG", "error")
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program is built");
         let mut lines = BufReader::new(child.stdout.take().expect("it is a pipe")).lines();
         let address = loop {
             let line = lines.next().expect("it says where it listens").expect("a line");
-            if let Some(at) = line.find("whb_test_") {
-                std::fs::write(folder.join(KEY), line[at..].trim()).expect("the folder is there");
+            if let Some(key) = line.split(['=', ' ']).find(|part| part.starts_with("whb_test_")) {
+                std::fs::write(folder.join(KEY), key).expect("the folder is there");
             }
             if let Some((_, address)) = line.split_once("listens on ") {
                 break address.trim().to_owned();

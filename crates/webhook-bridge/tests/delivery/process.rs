@@ -21,6 +21,8 @@ impl Process {
     pub(crate) async fn start(folder: &Path, allowed: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_webhook-bridge"))
             .arg("serve")
+            // For this test, not for the bridge.
+            .env_remove("WEBHOOK_BRIDGE_KILLS")
             .env("WEBHOOK_BRIDGE_DATA", folder)
             .env("WEBHOOK_BRIDGE_LISTEN", "127.0.0.1:0")
             .env("WEBHOOK_BRIDGE_ALLOW_TARGETS", allowed)
@@ -31,9 +33,8 @@ impl Process {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let remembered: PathBuf = folder.join("key-of-this-test");
         while let Some(line) = lines.next_line().await.unwrap() {
-            if let Some(key) =
-                line.strip_prefix("API key, shown once: ").filter(|key| key.starts_with("whb_test_"))
-            {
+            let key = line.strip_prefix("export WEBHOOK_BRIDGE_KEY=").and_then(|rest| rest.split(' ').next());
+            if let Some(key) = key.filter(|key| key.starts_with("whb_test_")) {
                 std::fs::write(&remembered, key).unwrap();
             }
             if let Some(address) = line.strip_prefix("webhook-bridge listens on http://") {

@@ -1,0 +1,194 @@
+//! `deliveries`: what is owed to whom, and what became of it.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::client::Client;
+use super::failure::Failure;
+use super::table::{Column, next, plain, record, table};
+use super::time::time;
+
+/// See what was delivered, attempt by attempt, and send it again
+#[derive(Args)]
+pub(super) struct Deliveries {
+    #[command(flatten)]
+    client: Client,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the deliveries of an endpoint, the newest first, or those of an event
+    List(List),
+    /// Show a delivery
+    Get(One),
+    /// List the requests that were made for a delivery
+    Attempts(Attempts),
+    /// Say why an event went to an endpoint, or did not
+    Explain(Explain),
+    /// Make one more attempt now, however it ended; the event's id stays the same
+    Resend(One),
+}
+
+#[derive(Args)]
+struct List {
+    /// The endpoint, such as we_…
+    #[arg(long, required_unless_present = "event", conflicts_with = "event")]
+    endpoint: Option<String>,
+    /// The event, such as evt_…
+    #[arg(long)]
+    event: Option<String>,
+    /// How they stand: pending, succeeded, exhausted, …
+    #[arg(long, requires = "endpoint")]
+    state: Option<String>,
+    /// The type of the event
+    #[arg(long, requires = "endpoint")]
+    r#type: Option<String>,
+    /// Made since: 2026-01-01T00:00:00Z, or 2h for so long ago
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "endpoint")]
+    since: Option<String>,
+    /// Made before
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "endpoint")]
+    until: Option<String>,
+    /// How many, at most 250
+    #[arg(long, requires = "endpoint")]
+    limit: Option<u32>,
+    /// Where the page begins, as the one before says
+    #[arg(long, requires = "endpoint")]
+    cursor: Option<String>,
+}
+
+#[derive(Args)]
+struct One {
+    /// Such as dlv_1_2
+    id: String,
+}
+
+#[derive(Args)]
+struct Attempts {
+    /// Such as dlv_1_2
+    id: String,
+    /// `succeeded` or `failed`
+    #[arg(long)]
+    status: Option<String>,
+    /// How many, at most 250
+    #[arg(long)]
+    limit: Option<u32>,
+    /// Where the page begins, as the one before says
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+#[derive(Args)]
+struct Explain {
+    /// The event, such as evt_…
+    event: String,
+    /// The endpoint, such as we_…
+    #[arg(long)]
+    endpoint: String,
+}
+
+impl Deliveries {
+    pub(super) async fn run(self) -> Result<String, Failure> {
+        let client = &self.client;
+        match self.command {
+            Command::List(asked) => {
+                let answer = client.get(&["deliveries"], &asked.query()).await?;
+                Ok(client.show(&answer, |page| deliveries(page) + &next(page)))
+            }
+            Command::Get(one) => {
+                let answer = client.get(&["deliveries", &one.id], &[]).await?;
+                Ok(client.show(&answer, delivery))
+            }
+            Command::Attempts(asked) => attempts(client, asked).await,
+            Command::Explain(asked) => explain(client, asked).await,
+            Command::Resend(one) => {
+                let answer = client.post(&["deliveries", &one.id, "resend"], &Value::Null).await?;
+                Ok(client.show(&answer, |_| format!("{} is due\n", one.id)))
+            }
+        }
+    }
+}
+
+impl List {
+    fn query(self) -> Vec<(&'static str, String)> {
+        let fields = [
+            ("endpoint", self.endpoint),
+            ("event", self.event),
+            ("state", self.state),
+            ("type", self.r#type),
+            ("since", self.since),
+            ("until", self.until),
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("cursor", self.cursor),
+        ];
+        fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+}
+
+/// The deliveries of a page.
+pub(super) fn deliveries(page: &Value) -> String {
+    const COLUMNS: &[Column] = &[
+        ("DELIVERY", |one| plain(&one["id"])),
+        ("STATE", |one| plain(&one["state"])),
+        ("ATTEMPTS", |one| plain(&one["attempts"])),
+        ("TYPE", |one| plain(&one["type"])),
+        ("EVENT", |one| plain(&one["event"])),
+        ("ENDPOINT", |one| plain(&one["endpoint"])),
+        ("CREATED", |one| plain(&one["created_at"])),
+    ];
+    table(&page["list"], COLUMNS)
+}
+
+fn delivery(one: &Value) -> String {
+    let mut fields = one.clone();
+    if let Some(fields) = fields.as_object_mut() {
+        fields.remove("object");
+    }
+    record(
+        &fields,
+        &["id", "state", "attempts", "type", "event", "source", "endpoint", "sequence", "created_at"],
+    )
+}
+
+async fn attempts(client: &Client, asked: Attempts) -> Result<String, Failure> {
+    const COLUMNS: &[Column] = &[
+        ("ATTEMPT", |one| plain(&one["number"])),
+        ("STARTED", |one| plain(&one["started_at"])),
+        ("STATUS", |one| plain(&one["status"])),
+        ("ANSWER", |one| {
+            plain(one.get("error").filter(|error| !error.is_null()).unwrap_or(&one["response_status"]))
+        }),
+        ("MS", |one| plain(&one["duration_ms"])),
+        ("BODY", |one| body(one)),
+    ];
+    let fields = [
+        ("status", asked.status),
+        ("limit", asked.limit.map(|limit| limit.to_string())),
+        ("cursor", asked.cursor),
+    ];
+    let query: Vec<_> = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let answer = client.get(&["deliveries", &asked.id, "attempts"], &query).await?;
+    Ok(client.show(&answer, |page| table(&page["list"], COLUMNS) + &next(page)))
+}
+
+/// The beginning of an answer, or what the bridge noted.
+fn body(attempt: &Value) -> String {
+    const LONGEST: usize = 60;
+    let text = match attempt["note"].as_str() {
+        Some(note) => note,
+        None => attempt["response_body"].as_str().unwrap_or_default(),
+    };
+    plain(&text.chars().take(LONGEST).collect::<String>().into())
+}
+
+async fn explain(client: &Client, asked: Explain) -> Result<String, Failure> {
+    let path = ["events", &asked.event, "explain"];
+    let answer = client.get(&path, &[("endpoint", asked.endpoint)]).await?;
+    Ok(client.show(&answer, |told| {
+        let list = told["list"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let records = list.iter().map(|one| record(one, &["verdict", "reason", "detail", "event", "type"]));
+        records.collect::<Vec<_>>().join("\n")
+    }))
+}

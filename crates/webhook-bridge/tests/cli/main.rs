@@ -1,0 +1,10 @@
+//! The command line against a running bridge: the program itself, on both sides.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails is a test that fails")]
+
+mod calls;
+#[path = "../delivery/receiver.rs"]
+#[allow(dead_code, reason = "the deliveries' tests need more of it")]
+mod receiver;
+mod rig;
+mod serve;
