@@ -31,7 +31,7 @@
 //! | `cli/`, the program's alone | the command line, a file per noun; it speaks to the API |
 //! | [`intake`] · [`api`] | from the bus, acked after the commit · every route, and a file per noun |
 //! | [`store`] | what a store must do, and `conformance`, which checks it; `sqlite/` has the only SQL: `schema/` the tables, `writer` the thread that commits together, `line` order by key |
-//! | [`dispatcher`] | `agenda` whose turn it is · `claim` · `attempt` one request · `connector` · [`egress`](dispatcher::egress) which addresses may be called |
+//! | [`dispatcher`] | `agenda` whose turn it is · `claim` what is due · `desk` what is under way, and what is stored with room for it · `attempt` one request · `connector` · [`egress`](dispatcher::egress) which addresses may be called |
 //! | [`retention`] | what is forgotten when |
 //! | [`upkeep`] | what ran out is forgotten |
 //! | `metrics` | what is counted: one row per metric |
@@ -46,6 +46,8 @@
 //!   attempt and what follows from it are another, made by the holder of the lease or by nobody. What wakes the
 //!   dispatcher may be lost without loss of a delivery.
 //! - Test and live are walls: every query names its mode, or follows from one that did.
+//! - What is stored while there is room is stored leased and sent when it is synced: as if it had been claimed, within the
+//!   same limits, and behind whatever is due already.
 //! - An address is judged when it is dialled, at every attempt, by the function that judges a new endpoint's.
 //! - What came in goes out byte for byte, signed when it is sent. Nothing parses a body to match it or to fan it out.
 //! - An endpoint that is saturated, held or idle is not asked about, so what it is owed costs the others nothing; requests

@@ -36,8 +36,8 @@ fn fill(folder: &Path, count: usize, (endpoint, state): (i64, i64)) {
          INSERT INTO event (no, livemode, source, id, type, occurred_at, received_at, body)
          SELECT n, 0, 'shop', 'evt_' || lower(hex(randomblob(12))), 'stuck.event', ?5, ?5, randomblob(300 + 0 * ?3 * ?4)
          FROM n");
-    run("INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, faults, due_at, created_at, finished_at)
-         SELECT ?3, no - ?1 + 1, no, ?4, iif(?4 = 2, 1, 0), 0, ?5, ?5, iif(?4 = 2, ?5, NULL) FROM event
+    run("INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, faults, due_at, created_at, finished_at, expires_at)
+         SELECT ?3, no - ?1 + 1, no, ?4, iif(?4 = 2, 1, 0), 0, ?5, ?5, iif(?4 = 2, ?5, NULL), ?5 + 86400000 FROM event
          WHERE no >= ?1 AND no < ?2");
     if state == 2 {
         run("INSERT INTO attempt (endpoint_no, sequence, number, started_at, duration_ms, status)

@@ -70,6 +70,9 @@ pub(super) struct Agenda {
     /// The requests under way of each pace, the oldest first.
     under_way: [BTreeSet<(Timestamp, RequestKey)>; 3],
     numbers: u64,
+    /// What the store was asked for and has not answered yet, of each pace.
+    asked: [u32; 3],
+    closed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +90,21 @@ struct Lane {
     stands: Stands,
     /// As which its next requests begin.
     pace: Pace,
+    /// What the store was asked for, as requests of this pace.
+    asked: (Pace, u32),
+}
+
+impl Default for Lane {
+    fn default() -> Self {
+        Self {
+            due: None,
+            in_flight: 0,
+            most: NewEndpoint::IN_FLIGHT,
+            stands: Stands::Nowhere,
+            pace: Pace::Quick,
+            asked: (Pace::Quick, 0),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,18 +127,14 @@ impl Agenda {
             requests: HashMap::new(),
             under_way: Default::default(),
             numbers: 0,
+            asked: [0; 3],
+            closed: false,
         }
     }
 
     /// Notes that an endpoint has something due at this time, or earlier.
     pub(super) fn due(&mut self, endpoint: EndpointKey, at: Timestamp, now: Timestamp) {
-        let lane = self.lanes.entry(endpoint).or_insert(Lane {
-            due: None,
-            in_flight: 0,
-            most: NewEndpoint::IN_FLIGHT,
-            stands: Stands::Nowhere,
-            pace: Pace::Quick,
-        });
+        let lane = self.lanes.entry(endpoint).or_default();
         lane.due = Some(lane.due.map_or(at, |due| due.min(at)));
         self.place(endpoint, now);
     }
@@ -131,14 +145,13 @@ impl Agenda {
         while let Some((_, endpoint)) = self.waiting.first().copied().filter(|(due, _)| *due <= now) {
             self.place(endpoint, now);
         }
-        let (mut wanted, mut taken) = (Vec::new(), 0);
+        let mut wanted = Vec::new();
         for pace in Pace::ALL {
-            let mut room = self.room(pace).min(self.left().saturating_sub(taken));
+            let mut room = self.room(pace).min(self.left());
             let share = share(room, self.ready[pace as usize].len());
             while room > 0 {
                 let Some(one) = self.ask(pace, room.min(share)) else { break };
                 room -= one.most;
-                taken += one.most;
                 wanted.push(one);
             }
         }
@@ -153,6 +166,8 @@ impl Agenda {
         // What is hinted from here on is not in the answer, or is again in the next one.
         lane.due = None;
         let most = lane.most.saturating_sub(lane.in_flight).min(TURN).min(room);
+        lane.asked = (pace, most);
+        self.asked[pace as usize] += most;
         Some(Wanted { endpoint, most, in_flight: lane.in_flight })
     }
 
@@ -161,6 +176,7 @@ impl Agenda {
         let endpoint = claimed.endpoint;
         let Some(lane) = self.lanes.get_mut(&endpoint) else { return Vec::new() };
         let count = u32::try_from(claimed.deliveries.len()).unwrap_or(u32::MAX);
+        answered(lane, &mut self.asked);
         lane.in_flight += count;
         lane.most = claimed.max_in_flight.max(1);
         lane.stands = Stands::Nowhere;
@@ -170,6 +186,36 @@ impl Agenda {
         self.place(endpoint, now);
         self.forget(endpoint);
         keys
+    }
+
+    /// Takes room for a request without asking the store: where its endpoint has nothing due and room, and nobody of its
+    /// pace waits for some.
+    pub(super) fn admit(&mut self, endpoint: EndpointKey, most: u32, now: Timestamp) -> Option<RequestKey> {
+        self.age(now);
+        let (pace, in_flight) = match self.lanes.get(&endpoint) {
+            None => (Pace::Quick, 0),
+            Some(lane) if lane.is_clear(now) => (lane.pace, lane.in_flight),
+            Some(_) => return None,
+        };
+        let room = self.room(pace).min(self.left());
+        if self.closed || in_flight >= most || room == 0 || !self.ready[pace as usize].is_empty() {
+            return None;
+        }
+        let lane = self.lanes.entry(endpoint).or_default();
+        (lane.in_flight, lane.most) = (in_flight + 1, most);
+        let key = self.begin(Request { endpoint, began: now, pace });
+        self.place(endpoint, now);
+        Some(key)
+    }
+
+    /// Admits nothing from now on.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Whether nothing is under way any more, after it was closed.
+    pub(super) fn is_over(&self) -> bool {
+        self.closed && self.requests.is_empty()
     }
 
     fn begin(&mut self, request: Request) -> RequestKey {
@@ -184,6 +230,7 @@ impl Agenda {
     pub(super) fn unanswered(&mut self, wanted: &[Wanted], again: Timestamp, now: Timestamp) {
         for one in wanted {
             if let Some(lane) = self.lanes.get_mut(&one.endpoint) {
+                answered(lane, &mut self.asked);
                 lane.stands = Stands::Nowhere;
                 lane.due = Some(again);
             }
@@ -221,12 +268,13 @@ impl Agenda {
             Pace::Slow => self.slots.slow,
             Pace::Stuck => self.slots.stuck,
         };
-        most.saturating_sub(count(&self.under_way[pace as usize]))
+        most.saturating_sub(count(&self.under_way[pace as usize]) + self.asked[pace as usize])
     }
 
     /// How many more may begin at all.
     fn left(&self) -> u32 {
-        self.slots.all.saturating_sub(self.under_way.iter().map(count).sum())
+        let under_way: u32 = self.under_way.iter().map(count).sum();
+        self.slots.all.saturating_sub(under_way + self.asked.iter().sum::<u32>())
     }
 
     /// When the oldest request of a pace turns out to be of the next one.
@@ -285,6 +333,20 @@ impl Agenda {
             self.lanes.remove(&endpoint);
         }
     }
+}
+
+impl Lane {
+    /// Whether nothing is due now that would come first, and the store is not being asked.
+    fn is_clear(&self, now: Timestamp) -> bool {
+        matches!(self.stands, Stands::Nowhere | Stands::Waiting(_)) && self.due.is_none_or(|due| due > now)
+    }
+}
+
+/// What was asked for is under way now, or was not there.
+fn answered(lane: &mut Lane, asked: &mut [u32; 3]) {
+    let (pace, most) = lane.asked;
+    asked[pace as usize] -= most;
+    lane.asked = (pace, 0);
 }
 
 /// What each may take at once where many stand in a ring, so that all of them are known before some have taken it all.

@@ -19,7 +19,9 @@ use super::connector::{ConnectError, Connector};
 use super::egress::Allowed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metrics;
-use crate::model::{Answer, Application, Attempt, EndpointUrl, Leased, Outcome, Trouble, Wish};
+use crate::model::{
+    Answer, Application, Attempt, EndpointUrl, Leased, Outcome, Prepared, Target, Trouble, Wish,
+};
 use crate::retry::{self, Case};
 use crate::signing::{Delivery, Format, webhook_id};
 use crate::trace;
@@ -146,22 +148,35 @@ impl Sender {
 
     fn request(&self, leased: &Leased, now: Timestamp) -> Result<Request<Full<Bytes>>> {
         let target = &leased.target;
-        let secrets: Vec<_> =
-            target.secrets.iter().map(|sealed| self.vault.open_secret(sealed)).collect::<Result<_>>()?;
+        let Prepared { uri, secrets } = match target.prepared.get() {
+            Some(prepared) => prepared,
+            None => {
+                let fresh = self.prepare(target)?;
+                target.prepared.get_or_init(|| fresh)
+            }
+        };
         let rendered = Format::find(&target.format)?.render(&Delivery {
             url: target.url.as_url(),
             id: &webhook_id(&leased.payload),
             now,
             payload: &leased.payload,
-            secrets: &secrets,
+            secrets,
             application: self.application.as_deref(),
         })?;
         let mut request = Request::new(Full::new(rendered.body));
         *request.method_mut() = Method::POST;
-        let unusable = |cause| Error::new(ErrorKind::Internal, "a stored URL is no URI").with_source(cause);
-        *request.uri_mut() = target.url.as_str().parse::<http::Uri>().map_err(unusable)?;
+        *request.uri_mut() = uri.clone();
         headers(request.headers_mut(), leased, rendered.headers)?;
         Ok(request)
+    }
+
+    fn prepare(&self, target: &Target) -> Result<Prepared> {
+        let unusable = |cause| Error::new(ErrorKind::Internal, "a stored URL is no URI").with_source(cause);
+        let secrets = target.secrets.iter().map(|sealed| self.vault.open_secret(sealed));
+        Ok(Prepared {
+            uri: target.url.as_str().parse().map_err(unusable)?,
+            secrets: secrets.collect::<Result<_>>()?,
+        })
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>, deadline: Instant) -> Exchange {

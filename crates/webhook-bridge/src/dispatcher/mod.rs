@@ -4,6 +4,7 @@ mod agenda;
 mod attempt;
 mod claim;
 mod connector;
+mod desk;
 pub mod egress;
 
 pub use attempt::Sender;

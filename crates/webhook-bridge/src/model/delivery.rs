@@ -1,6 +1,6 @@
 //! Deliveries: one event owed to one endpoint, from the moment it is stored until its end.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use eventbus::{Timestamp, TraceContext};
 
 use super::endpoint::EndpointId;
 use super::schedule::Schedule;
-use super::secret::Sealed;
+use super::secret::{Sealed, Secret};
 use super::url::EndpointUrl;
 
 /// Where the store keeps an endpoint: a number that is never used again.
@@ -120,7 +120,7 @@ pub struct Leased {
     /// When it is too old: from then on it is not sent.
     pub expires_at: Timestamp,
     /// What is sent.
-    pub payload: Payload,
+    pub payload: Arc<Payload>,
     /// When its event was stored.
     pub received_at: Timestamp,
     /// The trace of its event, whose parent is whoever published it.
@@ -155,4 +155,15 @@ pub struct Target {
     pub schedule: Schedule,
     /// How long a request may take.
     pub timeout: Duration,
+    /// What the first request made of these, for the next ones.
+    pub prepared: OnceLock<Prepared>,
+}
+
+/// What all requests to a target have in common.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The URL as requests need it.
+    pub uri: http::Uri,
+    /// The secrets in the clear, the newest first.
+    pub secrets: Vec<Secret>,
 }

@@ -20,8 +20,8 @@ mod url;
 pub use application::Application;
 pub use attempt::{Attempt, Finished, Next};
 pub use delivery::{
-    Claimed, DeliveryKey, DeliveryState, Ending, EndpointKey, Ingested, Lease, Leased, Payload, Target,
-    Wanted,
+    Claimed, DeliveryKey, DeliveryState, Ending, EndpointKey, Ingested, Lease, Leased, Payload, Prepared,
+    Target, Wanted,
 };
 pub use delivery_log::{
     AttemptFilter, AttemptRecord, DeliveryFilter, DeliveryId, DeliveryRecord, EventRecord, IdempotencyKey,

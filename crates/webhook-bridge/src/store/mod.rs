@@ -5,10 +5,12 @@
 
 #[cfg(test)]
 mod conformance;
+mod front;
 mod hints;
 mod sqlite;
 
 use std::fmt::Debug;
+use std::sync::Weak;
 
 use async_trait::async_trait;
 use eventbus::transport::Order;
@@ -22,6 +24,7 @@ use crate::model::{
     Recovered, Recovery, Released, Resent, Retention, Rotation, SecretVersion, Standing, Wanted,
 };
 
+pub use front::{Front, Ticket};
 pub use hints::Hints;
 pub use sqlite::SqliteStore;
 
@@ -91,6 +94,10 @@ pub trait Store: Debug + Send + Sync {
 
     /// Tells of deliveries that became due, or will, by any of these calls.
     fn hints(&self) -> &Hints;
+
+    /// From now on asks this one, as long as it lives, whether a delivery that is due when it is stored could be sent at
+    /// once: then it is stored leased, as if it had been claimed, and handed over when it is synced.
+    fn attach(&self, front: Weak<dyn Front>);
 
     /// Makes an endpoint.
     async fn create_endpoint(&self, endpoint: NewEndpoint, now: Timestamp) -> Result<Endpoint>;

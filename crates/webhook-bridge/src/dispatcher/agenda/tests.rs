@@ -20,6 +20,7 @@ fn claimed(wanted: Wanted, next_due: Option<Timestamp>) -> Claimed {
         secrets: vec![],
         schedule: Schedule::default(),
         timeout: Duration::from_secs(1),
+        prepared: std::sync::OnceLock::new(),
     });
     let one = |sequence| Leased {
         key: DeliveryKey { endpoint: wanted.endpoint, sequence },
@@ -30,7 +31,7 @@ fn claimed(wanted: Wanted, next_due: Option<Timestamp>) -> Claimed {
         expires_at: NOW.plus(Schedule::AGE),
         received_at: NOW,
         trace: None,
-        payload: Payload { event_id: "e".into(), event_type: "a.b".into(), body: "{}".into() },
+        payload: Arc::new(Payload { event_id: "e".into(), event_type: "a.b".into(), body: "{}".into() }),
         target: Arc::clone(&target),
     };
     let deliveries = (0..u64::from(wanted.most)).map(one).collect();
@@ -221,6 +222,26 @@ fn there_is_a_last_limit_to_all_of_them() {
     assert_eq!(desk.used().iter().sum::<u32>(), 20);
 }
 
+#[test]
+fn what_is_stored_goes_the_short_way_only_where_there_is_room_and_nobody_waits() {
+    let mut desk = Desk::new(Slots { quick: 3, ..SLOTS });
+    let admit = |agenda: &mut Agenda, no| agenda.admit(EndpointKey(no), 2, NOW);
+    let key = admit(&mut desk.agenda, 1).unwrap();
+    admit(&mut desk.agenda, 1).unwrap();
+    assert_eq!(admit(&mut desk.agenda, 1), None, "it takes two at once");
+    admit(&mut desk.agenda, 2).unwrap();
+    assert_eq!(admit(&mut desk.agenda, 3), None, "there are three slots");
+    desk.due(3, NOW);
+    desk.agenda.finished(key, NOW);
+    assert_eq!(admit(&mut desk.agenda, 1), None, "another one waits for that slot");
+    assert_eq!(desk.claim(NOW, None), [(3, 1)]);
+    desk.finish(3, NOW);
+    desk.due(4, LATER);
+    assert!(admit(&mut desk.agenda, 4).is_some(), "what is due later holds nothing up");
+    desk.agenda.close();
+    assert!(!desk.agenda.is_over() && admit(&mut desk.agenda, 5).is_none());
+}
+
 /// A store that only counts what it owes, beside an agenda.
 struct World {
     agenda: Agenda,
@@ -233,9 +254,27 @@ const FEW: Slots = Slots { quick: 5, slow: 4, stuck: 3, all: 17 };
 const ENDPOINTS: i64 = 7;
 
 impl World {
+    /// What is stored and due, and may go the short way.
+    fn store(&mut self, endpoint: EndpointKey) {
+        let under_way = self.under_way.iter().filter(|(of, _)| *of == endpoint).count();
+        let owed = self.owed.entry(endpoint).or_default();
+        match self.agenda.admit(endpoint, NewEndpoint::IN_FLIGHT, self.now) {
+            Some(key) => {
+                assert!(under_way < NewEndpoint::IN_FLIGHT as usize, "{endpoint:?} is saturated");
+                assert_eq!(*owed, 0, "{endpoint:?}: what is due already comes first");
+                self.under_way.push((endpoint, key));
+            }
+            None => {
+                *owed += 1;
+                self.agenda.due(endpoint, self.now, self.now);
+            }
+        }
+    }
+
     fn claim(&mut self) {
         let wanted = self.agenda.wanted(self.now);
         for one in wanted {
+            assert!(self.agenda.admit(one.endpoint, 9, self.now).is_none(), "it is asked about");
             let under_way = self.under_way.iter().filter(|(of, _)| *of == one.endpoint).count();
             assert_eq!(one.in_flight as usize, under_way);
             assert!(one.most > 0 && one.in_flight + one.most <= NewEndpoint::IN_FLIGHT, "{one:?}");
@@ -251,7 +290,8 @@ impl World {
     }
 
     fn act(&mut self, dice: &mut SmallRng) {
-        match dice.random_range(0..6) {
+        match dice.random_range(0..8) {
+            6 | 7 => self.store(EndpointKey(dice.random_range(0..ENDPOINTS))),
             0 | 1 => {
                 let endpoint = EndpointKey(dice.random_range(0..ENDPOINTS));
                 *self.owed.entry(endpoint).or_default() += dice.random_range(1..13);

@@ -1,6 +1,7 @@
 //! What every store must do, as cases over `dyn Store`: [`suite!`] makes a test of each for one kind of store.
 
 pub(super) mod again;
+pub(super) mod front;
 pub(super) mod health;
 pub(super) mod order;
 pub(super) mod queue;
@@ -38,6 +39,13 @@ macro_rules! suite {
             what_became_too_old_ends_unsent
             what_the_bridge_cannot_send_is_parked
             what_should_have_been_sent_is_known_and_nothing_else
+        );
+        suite!(@ $harness, front:
+            what_is_stored_while_there_is_room_is_leased_at_once
+            where_there_is_no_room_it_is_claimed_in_its_turn
+            what_was_handed_to_a_killed_bridge_is_due_again
+            who_is_not_well_or_must_wait_is_handed_nothing
+            numbers_have_no_gaps_whichever_way_they_go
         );
         suite!(@ $harness, order:
             a_key_waits_for_its_first_and_other_keys_flow
@@ -135,7 +143,7 @@ impl Shop {
 
     /// The ids of the events that are claimed.
     pub(super) async fn ids(&self, endpoint: EndpointKey) -> Vec<String> {
-        self.claim(endpoint, 99).await.into_iter().map(|one| one.payload.event_id).collect()
+        self.claim(endpoint, 99).await.into_iter().map(|one| one.payload.event_id.clone()).collect()
     }
 
     pub(super) async fn finish(&self, leased: &Leased, outcome: Outcome, next: Next) -> Finished {

@@ -30,7 +30,7 @@ pub(crate) async fn deliveries_are_numbered_without_gaps_and_claimed_in_order(ha
         for one in shop.claim(to, 8).await {
             shop.succeed(&one).await;
             numbers.push(one.key.sequence);
-            sent.push(one.payload.event_id);
+            sent.push(one.payload.event_id.clone());
         }
     }
     assert_eq!(numbers, (1..=300).collect::<Vec<_>>());

@@ -3,8 +3,8 @@
 use eventbus::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
-use super::ingest::expiry;
 use super::line;
+use super::owe::expiry;
 use super::schema::state;
 use super::writer::Write;
 use crate::model::{DeliveryKey, DeliveryState, EndpointKey, Mode, Recovered, Recovery, Released, Resent};

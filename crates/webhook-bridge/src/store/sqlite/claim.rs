@@ -1,6 +1,6 @@
 //! Leasing what is due, and taking back what was lost.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +8,7 @@ use eventbus::Timestamp;
 use rusqlite::{OptionalExtension as _, Result, Row, params};
 
 use super::convert::{is_damage, json, parsed};
+use super::routes::Card;
 use super::writer::Write;
 use super::{health, line, secrets};
 use crate::model::{
@@ -17,7 +18,7 @@ use crate::model::{
 use crate::trace;
 
 /// How long a lease outlives the request's deadline: the time to store what became of it.
-const MARGIN: Duration = Duration::from_secs(15);
+pub(super) const MARGIN: Duration = Duration::from_secs(15);
 
 /// What is due of an endpoint, the longest due first: a range of the index of what waits, and the event of each.
 pub(super) const DUE: &str =
@@ -51,30 +52,41 @@ pub(super) fn claim(write: &mut Write<'_>, wanted: Wanted, now: Timestamp) -> Re
 
 fn claim_of(write: &mut Write<'_>, wanted: Wanted, now: Timestamp) -> Result<Claimed> {
     let endpoint = wanted.endpoint;
-    let Some((target, most)) = enabled(write, endpoint, now)? else {
+    let Some(Card { target, most, .. }) = card(write, endpoint, now)? else {
         return Ok(Claimed { endpoint, deliveries: vec![], next_due: None, max_in_flight: 1, expired: 0 });
     };
-    let health = health::read(write.connection, endpoint)?;
+    let health = health::read(write, endpoint)?;
     let (rest, max_in_flight) = (health.rest(now), health.room(most));
     let most = wanted.most.min(max_in_flight.saturating_sub(wanted.in_flight));
     let (deliveries, expired) = match rest {
-        None if most > 0 => lease(write, Wanted { most, ..wanted }, now, target)?,
+        None if most > 0 => lease(write, Wanted { most, ..wanted }, now, &target)?,
         _ => (Vec::new(), 0),
     };
     let next_due = next(write, endpoint)?.map(|due| rest.map_or(due, |until| due.max(until)));
     Ok(Claimed { endpoint, deliveries, next_due, max_in_flight, expired })
 }
 
-/// An enabled endpoint as it is now, and how many requests it takes at once when it is well.
-fn enabled(write: &Write<'_>, endpoint: EndpointKey, now: Timestamp) -> Result<Option<(Target, u32)>> {
+/// An enabled endpoint as it is now.
+pub(super) fn card(write: &mut Write<'_>, endpoint: EndpointKey, now: Timestamp) -> Result<Option<Card>> {
+    let known = write.routes()?.cards.get(&endpoint);
+    if let Some(card) = known.filter(|card| card.until.is_none_or(|until| now < until)) {
+        return Ok(Some(card.clone()));
+    }
+    let Some(card) = enabled(write, endpoint, now)? else { return Ok(None) };
+    write.routes()?.cards.insert(endpoint, card.clone());
+    Ok(Some(card))
+}
+
+fn enabled(write: &Write<'_>, endpoint: EndpointKey, now: Timestamp) -> Result<Option<Card>> {
     let mut statement = write.connection.prepare_cached(
         "SELECT url, format, schedule, timeout_ms, max_in_flight, id FROM endpoint
          WHERE no = ?1 AND status = 'enabled'",
     )?;
     let found = statement.query_row([endpoint.0], |row| Ok((target(row)?, row.get(4)?))).optional()?;
     let Some((mut target, most)) = found else { return Ok(None) };
-    target.secrets = secrets::signing(write.connection, endpoint, now)?;
-    Ok(Some((target, most)))
+    let (signing, until) = secrets::signing(write.connection, endpoint, now)?;
+    target.secrets = signing;
+    Ok(Some(Card { target: Arc::new(target), most, until }))
 }
 
 fn target(row: &Row<'_>) -> Result<Target> {
@@ -86,6 +98,7 @@ fn target(row: &Row<'_>) -> Result<Target> {
         secrets: Vec::new(),
         schedule: parsed(2, || Schedule::from_seconds(&json::<Vec<u64>>(&schedule)?))?,
         timeout: Duration::from_millis(row.get(3)?),
+        prepared: OnceLock::new(),
     })
 }
 
@@ -94,13 +107,12 @@ fn lease(
     write: &mut Write<'_>,
     wanted: Wanted,
     now: Timestamp,
-    target: Target,
+    target: &Arc<Target>,
 ) -> Result<(Vec<Leased>, u32)> {
     let until = now.plus(target.timeout + MARGIN);
-    let target = Arc::new(target);
     let mut due = write.connection.prepare_cached(DUE)?;
     let rows = due.query_map(params![wanted.endpoint.0, now.as_millis(), wanted.most], |row| {
-        leased(row, wanted.endpoint, &target)
+        leased(row, wanted.endpoint, target)
     })?;
     let due = rows.collect::<Result<Vec<_>>>()?;
     let old = |one: &Leased| now >= one.expires_at;
@@ -128,11 +140,11 @@ fn leased(row: &Row<'_>, endpoint: EndpointKey, target: &Arc<Target>) -> Result<
         expires_at: Timestamp::from_millis(row.get(2)?),
         received_at: Timestamp::from_millis(row.get(9)?),
         trace: row.get::<_, Option<String>>(8)?.and_then(|text| trace::parse(&text)),
-        payload: Payload {
+        payload: Arc::new(Payload {
             event_id: row.get(3)?,
             event_type: row.get(4)?,
             body: Bytes::from(row.get::<_, Vec<u8>>(5)?),
-        },
+        }),
         target: Arc::clone(target),
     })
 }

@@ -21,6 +21,12 @@ pub(super) const WINDOWED: &str = "SELECT d.endpoint_no, d.sequence, p.id, e.id,
      FROM endpoint AS p CROSS JOIN delivery AS d ON d.endpoint_no = p.no CROSS JOIN event AS e ON e.no = d.event_no
      WHERE p.id = ?1 AND p.livemode = ?2 AND d.sequence < ?3 ORDER BY d.sequence DESC LIMIT ?4";
 
+/// What is owed of the events of an id.
+pub(super) const OF_EVENT: &str = "SELECT d.endpoint_no, d.sequence, p.id, e.id, e.source, e.type, d.state,
+     d.attempts, d.due_at, d.created_at, d.finished_at, p.status
+     FROM event AS e CROSS JOIN delivery AS d ON d.event_no = e.no CROSS JOIN endpoint AS p ON p.no = d.endpoint_no
+     WHERE e.livemode = ?1 AND e.id = ?2 LIMIT ?3";
+
 /// A page of an endpoint's deliveries, the newest first.
 pub(super) fn list(
     connection: &Connection,
@@ -68,13 +74,8 @@ pub(super) fn find(connection: &Connection, mode: Mode, key: DeliveryKey) -> Res
 
 /// What is owed of an event.
 pub(super) fn of_event(connection: &Connection, mode: Mode, event: &str) -> Result<Vec<DeliveryRecord>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM event AS e CROSS JOIN delivery AS d ON d.event_no = e.no
-         JOIN endpoint AS p ON p.no = d.endpoint_no
-         WHERE e.livemode = ?1 AND e.id = ?2 ORDER BY d.event_no, d.endpoint_no LIMIT {WINDOW}"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
-    statement.query_map(params![mode.is_live(), event], record)?.collect()
+    let mut statement = connection.prepare_cached(OF_EVENT)?;
+    statement.query_map(params![mode.is_live(), event, WINDOW], record)?.collect()
 }
 
 /// The events of an id, each with what it is owed to an endpoint.

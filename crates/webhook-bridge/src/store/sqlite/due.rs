@@ -43,7 +43,7 @@ fn open(connection: &Connection, endpoint: EndpointKey, now: Timestamp) -> Resul
     if !enabled.exists(params![endpoint.0])? {
         return Ok(false);
     }
-    match health::read(connection, endpoint) {
+    match health::look(connection, endpoint) {
         Err(cause) if is_damage(&cause) => Ok(false),
         health => Ok(health?.rest(now).is_none()),
     }

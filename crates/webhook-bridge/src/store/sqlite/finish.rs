@@ -8,6 +8,18 @@ use super::writer::Write;
 use super::{health, line};
 use crate::model::{Attempt, DeliveryKey, DeliveryState, Finished, Next};
 
+/// The next state of what is leased and stands in no line. One that is parked is due no more but for its end.
+pub(super) const SETTLE: &str =
+    "UPDATE delivery SET state = ?4, due_at = iif(?4 = 8, expires_at, coalesce(?5, due_at)),
+     finished_at = ?6, faults = faults + ?7, lease = NULL, lease_until = NULL
+     WHERE endpoint_no = ?1 AND sequence = ?2 AND state = 1 AND lease = ?3 AND key IS NULL";
+
+/// The same of what stands in one.
+pub(super) const SETTLE_KEYED: &str =
+    "UPDATE delivery SET state = ?4, due_at = iif(?4 = 8, expires_at, coalesce(?5, due_at)),
+     finished_at = ?6, faults = faults + ?7, lease = NULL, lease_until = NULL
+     WHERE endpoint_no = ?1 AND sequence = ?2 AND state = 1 AND lease = ?3 RETURNING key";
+
 /// Stores what became of an attempt with what follows for its key and its endpoint, if its lease still holds.
 pub(super) fn finish(write: &mut Write<'_>, attempt: &Attempt, now: Timestamp) -> Result<Finished> {
     let Some(key) = settle(write, attempt, now)? else { return Ok(Finished::Lost) };
@@ -32,17 +44,15 @@ fn settle(write: &Write<'_>, attempt: &Attempt, now: Timestamp) -> Result<Option
         Next::Failed(ending) => (DeliveryState::Failed(ending), None, Some(now)),
         Next::Parked => (DeliveryState::Parked, None, None),
     };
-    let mut update = write.connection.prepare_cached(
-        // One that is parked is due no more but for its end.
-        "UPDATE delivery SET state = ?4, due_at = iif(?4 = 8, expires_at, coalesce(?5, due_at)), finished_at = ?6,
-         faults = faults + ?7, lease = NULL, lease_until = NULL
-         WHERE endpoint_no = ?1 AND sequence = ?2 AND state = 1 AND lease = ?3 RETURNING key",
-    )?;
     let (key, lease, fault) = (attempt.delivery, attempt.lease.0, attempt.outcome.is_fault());
     let (due, finished) = (due_at.map(Timestamp::as_millis), finished_at.map(Timestamp::as_millis));
     let state = state::number(state);
     let row = params![key.endpoint.0, key.sequence, lease, state, due, finished, fault];
-    update.query_row(row, |row| row.get(0)).optional()
+    // Most have no key, and an answer of its own would cost as much again as the change.
+    if write.connection.prepare_cached(SETTLE)?.execute(row)? == 1 {
+        return Ok(Some(None));
+    }
+    write.connection.prepare_cached(SETTLE_KEYED)?.query_row(row, |row| row.get(0)).optional()
 }
 
 fn insert(write: &Write<'_>, attempt: &Attempt) -> Result<()> {

@@ -11,14 +11,31 @@ use crate::model::{
 };
 
 /// How an endpoint is doing.
-pub(super) fn read(connection: &Connection, endpoint: EndpointKey) -> Result<Health> {
+pub(super) fn read(write: &mut Write<'_>, endpoint: EndpointKey) -> Result<Health> {
+    Ok(trouble(write, endpoint)?.unwrap_or_default())
+}
+
+/// How an endpoint is doing, as somebody sees it who is not the writer.
+pub(super) fn look(connection: &Connection, endpoint: EndpointKey) -> Result<Health> {
     Ok(row(connection, endpoint)?.unwrap_or_default())
+}
+
+/// How an endpoint that is not well is doing; that one is well is known from the first look on.
+pub(super) fn trouble(write: &mut Write<'_>, endpoint: EndpointKey) -> Result<Option<Health>> {
+    if write.known.well.contains(&endpoint) {
+        return Ok(None);
+    }
+    let trouble = row(write.connection, endpoint)?;
+    if trouble.is_none() {
+        write.known.well.insert(endpoint);
+    }
+    Ok(trouble)
 }
 
 /// Takes an attempt into account, with all that follows for its endpoint. One that is well and stays so costs a look.
 pub(super) fn observe(write: &mut Write<'_>, attempt: &Attempt, now: Timestamp) -> Result<Finished> {
     let endpoint = attempt.delivery.endpoint;
-    let before = row(write.connection, endpoint)?;
+    let before = trouble(write, endpoint)?;
     if before.is_none() && attempt.outcome.is_success() && attempt.outcome.wish().is_none() {
         return Ok(Finished::Stored);
     }
@@ -39,7 +56,7 @@ pub(super) fn observe(write: &mut Write<'_>, attempt: &Attempt, now: Timestamp) 
     };
     let concern = after.observe(&observed);
     if after != before {
-        store(write.connection, endpoint, &after)?;
+        store(write, endpoint, &after)?;
     }
     let notice = concern.map_or(Ok(None), |concern| tell(write, endpoint, concern, now))?;
     let opened = if after.opened(&before) { Finished::Opened } else { Finished::Stored };
@@ -58,11 +75,12 @@ fn row(connection: &Connection, endpoint: EndpointKey) -> Result<Option<Health>>
     text.map(|text| parsed(0, || json(&text))).transpose()
 }
 
-fn store(connection: &Connection, endpoint: EndpointKey, health: &Health) -> Result<()> {
+fn store(write: &mut Write<'_>, endpoint: EndpointKey, health: &Health) -> Result<()> {
     if *health == Health::default() {
-        return clear(connection, endpoint);
+        return clear(write.connection, endpoint);
     }
-    let mut upsert = connection.prepare_cached(
+    write.known.well.remove(&endpoint);
+    let mut upsert = write.connection.prepare_cached(
         "INSERT INTO health (endpoint_no, state) VALUES (?1, ?2)
          ON CONFLICT (endpoint_no) DO UPDATE SET state = excluded.state",
     )?;
@@ -77,7 +95,7 @@ fn tell(
     concern: Concern,
     now: Timestamp,
 ) -> Result<Option<Notice>> {
-    let failing_since = read(write.connection, endpoint)?.failing_since();
+    let failing_since = read(write, endpoint)?.failing_since();
     if let Concern::Disabled(reason) = concern
         && !disable(write, endpoint, reason, now)?
     {
@@ -97,10 +115,7 @@ fn tell(
         })
     })?;
     drop(statement);
-    let incoming = parsed(0, || {
-        let event = notice.event()?;
-        Ok(Incoming { body: event.to_json()?, event, expires_at: None })
-    })?;
+    let incoming = parsed(0, || Ok(Incoming::new(notice.event()?)?))?;
     ingest(write, &incoming)?;
     Ok(Some(notice))
 }

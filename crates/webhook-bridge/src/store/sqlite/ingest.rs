@@ -1,15 +1,15 @@
 //! An event and what is owed of it, in one transaction.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 use eventbus::transport::Order;
 use eventbus::{AnyEvent, Key, Timestamp};
 use rusqlite::{Result, params};
 
-use super::line;
-use super::routes::Routes;
-use super::schema::state;
+use super::owe::{Owed, owe};
 use super::writer::Write;
-use crate::model::{DeliveryState, EndpointKey, Ingested, Mode, Schedule};
+use crate::model::{Ingested, Mode, Payload};
 use crate::trace;
 
 /// An event to be stored: its envelope as it travelled and its bytes as they came; no part of the body is parsed.
@@ -18,6 +18,23 @@ pub(super) struct Incoming {
     pub(super) body: Bytes,
     /// From when on it is of no use to anybody.
     pub(super) expires_at: Option<Timestamp>,
+    /// What is sent of it at once, the same for all endpoints.
+    payload: OnceLock<Arc<Payload>>,
+}
+
+impl Incoming {
+    pub(super) fn new(event: AnyEvent) -> eventbus::Result<Self> {
+        Ok(Self { body: event.to_json()?, event, expires_at: None, payload: OnceLock::new() })
+    }
+
+    pub(super) fn payload(&self) -> Arc<Payload> {
+        let payload = || Payload {
+            event_id: self.event.id().as_str().to_owned(),
+            event_type: self.event.event_type().as_str().to_owned(),
+            body: self.body.clone(),
+        };
+        Arc::clone(self.payload.get_or_init(|| Arc::new(payload())))
+    }
 }
 
 /// Stores an event and its deliveries, unless it is there already.
@@ -28,16 +45,11 @@ pub(super) fn ingest(write: &mut Write<'_>, incoming: &Incoming) -> Result<Inges
     let Some(event_no) = insert(write, incoming, now)? else {
         return Ok(Ingested { deliveries: 0, duplicate: true });
     };
-    let routes = match write.routes.take() {
-        Some(routes) => routes,
-        None => Routes::read(write.connection)?,
-    };
-    let endpoints = routes.of(Mode::from(incoming.event.livemode()), incoming.event.event_type().as_str());
-    *write.routes = Some(routes);
+    let (mode, event_type) = (Mode::from(incoming.event.livemode()), incoming.event.event_type());
+    let endpoints = write.routes()?.of(mode, event_type.as_str());
     for &(endpoint, order) in &endpoints {
         let key = incoming.event.key().map(Key::as_str).filter(|_| order == Order::PerKey);
-        let stored = Stored { no: event_no, key, expires_at: incoming.expires_at };
-        owe(write, endpoint, &stored, now)?;
+        owe(write, &Owed { incoming, event_no, endpoint, key }, now)?;
     }
     Ok(Ingested { deliveries: u32::try_from(endpoints.len()).unwrap_or(u32::MAX), duplicate: false })
 }
@@ -62,44 +74,4 @@ pub(super) fn insert(write: &Write<'_>, incoming: &Incoming, now: Timestamp) -> 
         incoming.expires_at.map(Timestamp::as_millis),
     ])?;
     Ok((inserted == 1).then(|| write.connection.last_insert_rowid()))
-}
-
-/// An event that is stored, as far as what is owed of it needs it.
-pub(super) struct Stored<'a> {
-    pub(super) no: i64,
-    /// The key, where the endpoint wants order.
-    pub(super) key: Option<&'a str>,
-    pub(super) expires_at: Option<Timestamp>,
-}
-
-/// From when on a delivery is not sent whose schedule begins now.
-pub(super) fn expiry(event: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    let age = now.plus(Schedule::AGE);
-    event.map_or(age, |event| event.min(age))
-}
-
-/// One delivery, due now unless it waits for its key, with the endpoint's next number.
-pub(super) fn owe(
-    write: &mut Write<'_>,
-    endpoint: EndpointKey,
-    event: &Stored<'_>,
-    now: Timestamp,
-) -> Result<u64> {
-    let state = line::join(write, endpoint, event.key)?;
-    let mut count = write
-        .connection
-        .prepare_cached("UPDATE sequence SET next = next + 1 WHERE endpoint_no = ?1 RETURNING next - 1")?;
-    let sequence: u64 = count.query_row([endpoint.0], |row| row.get(0))?;
-    let mut insert = write.connection.prepare_cached(
-        "INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, faults, due_at, created_at, key,
-         expires_at)
-         VALUES (?1, ?2, ?3, ?4, 0, 0, ?5, ?5, ?6, ?7)",
-    )?;
-    let (state_no, expires_at) = (state::number(state), expiry(event.expires_at, now).as_millis());
-    let at = now.as_millis();
-    insert.execute(params![endpoint.0, sequence, event.no, state_no, at, event.key, expires_at])?;
-    if state == DeliveryState::Pending {
-        write.hint(endpoint, now);
-    }
-    Ok(sequence)
 }

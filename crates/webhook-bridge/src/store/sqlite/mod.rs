@@ -11,7 +11,9 @@ mod endpoints;
 mod finish;
 mod health;
 mod ingest;
+mod known;
 mod line;
+mod owe;
 mod prune;
 mod publishing;
 mod reader;
@@ -26,7 +28,7 @@ mod tests;
 
 use std::fs::{File, OpenOptions};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
@@ -36,9 +38,10 @@ use rusqlite::Connection;
 use rustix::fs::{FlockOperation, flock};
 
 use self::ingest::Incoming;
+use self::known::Known;
 use self::reader::Reader;
-use self::writer::{Write, Writer};
-use super::{FirstKeys, Hints, Store};
+use self::writer::{Attached, Write, Writer};
+use super::{FirstKeys, Front, Hints, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metrics;
 use crate::model::{
@@ -55,6 +58,7 @@ pub struct SqliteStore {
     writer: Mutex<Option<(Arc<Writer>, JoinHandle<()>)>>,
     reader: Reader,
     hints: Arc<Hints>,
+    front: Attached,
     /// Held as long as the file is ours, and let go by the system however this process ends.
     _lock: File,
 }
@@ -80,9 +84,10 @@ impl SqliteStore {
         schema::migrate(&mut connection).map_err(|cause| error(&cause))?;
         let hints = Arc::new(Hints::default());
         recover(&connection, now).map_err(|cause| error(&cause))?;
-        let (writer, thread) = Writer::start(connection, Arc::clone(&hints), metrics)?;
+        let front = Attached::default();
+        let (writer, thread) = Writer::start(connection, Arc::clone(&hints), Arc::clone(&front), metrics)?;
         let writer = Mutex::new(Some((Arc::new(writer), thread)));
-        Ok(Self { writer, reader: Reader::new(path), hints, _lock: lock })
+        Ok(Self { writer, reader: Reader::new(path), hints, front, _lock: lock })
     }
 
     fn writer(&self) -> Result<Arc<Writer>> {
@@ -106,11 +111,17 @@ fn lock(path: &Path) -> Result<File> {
     Ok(file)
 }
 
+/// How many pages of 4 KiB gather beside the file before they are copied into it, and how many are kept in memory.
+const PAGES: u32 = 4000;
+
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(128);
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // Pages that each commit changes are copied into the file once for many of them.
+    connection.pragma_update(None, "wal_autocheckpoint", PAGES)?;
+    connection.pragma_update(None, "cache_size", PAGES)?;
     Ok(connection)
 }
 
@@ -130,9 +141,10 @@ fn check(connection: &Connection) -> Result<()> {
 
 /// All leases are those of a process that is gone: nobody else has the lock.
 fn recover(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
-    let (mut routes, mut hints) = (None, std::collections::HashMap::new());
+    let (mut routes, mut known, mut hints) = (None, Known::default(), std::collections::HashMap::new());
     let transaction = connection.unchecked_transaction()?;
-    let mut write = Write { connection, routes: &mut routes, hints: &mut hints };
+    let (routes, known, hints) = (&mut routes, &mut known, &mut hints);
+    let mut write = Write { connection, routes, known, hints, front: None, sent: &mut Vec::new() };
     claim::reclaim(&mut write, Timestamp::from_millis(i64::MAX), now)?;
     transaction.commit()
 }
@@ -151,7 +163,7 @@ fn error(cause: &rusqlite::Error) -> Error {
 #[async_trait]
 impl Store for SqliteStore {
     async fn ingest(&self, event: AnyEvent) -> Result<Ingested> {
-        let incoming = Incoming { body: event.to_json()?, event, expires_at: None };
+        let incoming = Incoming::new(event)?;
         self.writer()?.call(move |write| ingest::ingest(write, &incoming)).await
     }
 
@@ -200,6 +212,10 @@ impl Store for SqliteStore {
 
     fn hints(&self) -> &Hints {
         &self.hints
+    }
+
+    fn attach(&self, front: Weak<dyn Front>) {
+        *self.front.write().unwrap_or_else(PoisonError::into_inner) = Some(front);
     }
 
     async fn create_endpoint(&self, endpoint: NewEndpoint, now: Timestamp) -> Result<Endpoint> {
@@ -261,13 +277,13 @@ impl Store for SqliteStore {
     }
 
     async fn ingest_once(&self, event: AnyEvent, key: IdempotencyKey) -> Result<Ingested> {
-        let incoming = Incoming { body: event.to_json()?, event, expires_at: None };
+        let incoming = Incoming::new(event)?;
         let now = Timestamp::now();
         self.writer()?.call(move |write| publishing::once(write, &incoming, (&key, now))).await?
     }
 
     async fn ingest_for(&self, event: AnyEvent, id: EndpointId) -> Result<Option<DeliveryKey>> {
-        let incoming = Incoming { body: event.to_json()?, event, expires_at: None };
+        let incoming = Incoming::new(event)?;
         self.writer()?.call(move |write| publishing::only_for(write, &incoming, &id)).await
     }
 

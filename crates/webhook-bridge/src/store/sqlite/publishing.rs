@@ -3,7 +3,8 @@
 use eventbus::Timestamp;
 use rusqlite::{OptionalExtension as _, Result, params};
 
-use super::ingest::{Incoming, Stored, ingest, insert, owe};
+use super::ingest::{Incoming, ingest, insert};
+use super::owe::{Owed, owe};
 use super::writer::Write;
 use crate::error::{Error, ErrorKind};
 use crate::model::{DeliveryKey, EndpointId, EndpointKey, IdempotencyKey, Ingested};
@@ -69,7 +70,6 @@ pub(super) fn only_for(
     let Some(no) = no else { return Ok(None) };
     let Some(event_no) = insert(write, incoming, now)? else { return Ok(None) };
     let endpoint = EndpointKey(no);
-    let stored = Stored { no: event_no, key: None, expires_at: None };
-    let sequence = owe(write, endpoint, &stored, now)?;
+    let sequence = owe(write, &Owed { incoming, event_no, endpoint, key: None }, now)?;
     Ok(Some(DeliveryKey { endpoint, sequence }))
 }

@@ -3,20 +3,33 @@
 //! Only the writer has it, and only the writer changes endpoints, so it is never older than the transaction it decides in.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use eventbus::Pattern;
 use eventbus::transport::Order;
+use eventbus::{Pattern, Timestamp};
 use rusqlite::{Connection, Result, Row};
 
 use super::convert::{is_damage, json, parsed};
 use super::standing::order_of;
-use crate::model::{EnabledEvents, EndpointKey, Mode};
+use crate::model::{EnabledEvents, EndpointKey, Mode, Target};
 
 /// The endpoints that get events, those that are paused too, by what they want.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     exact: HashMap<(Mode, Box<str>), Vec<Route>>,
     patterns: Vec<(Mode, Pattern, Route)>,
+    /// Whom was sent to since it was read.
+    pub(super) cards: HashMap<EndpointKey, Card>,
+}
+
+/// An endpoint that is enabled, as it is sent to.
+#[derive(Debug, Clone)]
+pub(super) struct Card {
+    pub(super) target: Arc<Target>,
+    /// How many requests it takes at once when it is well.
+    pub(super) most: u32,
+    /// When the first of its secrets runs out.
+    pub(super) until: Option<Timestamp>,
 }
 
 /// To whom, and whether what has one key stays in order.

@@ -13,14 +13,21 @@ const MOST: usize = 10;
 /// What ran out, by its index.
 const EXPIRED: &str = "DELETE FROM endpoint_secret INDEXED BY secret_expiry WHERE expires_at <= ?1";
 
-/// The secrets that sign at this time, the newest first.
-pub(super) fn signing(connection: &Connection, endpoint: EndpointKey, now: Timestamp) -> Result<Vec<Sealed>> {
+/// The secrets that sign at this time, the newest first, and until when all of them do.
+pub(super) fn signing(
+    connection: &Connection,
+    endpoint: EndpointKey,
+    now: Timestamp,
+) -> Result<(Vec<Sealed>, Option<Timestamp>)> {
     let mut statement = connection.prepare_cached(
-        "SELECT sealed FROM endpoint_secret
+        "SELECT sealed, expires_at FROM endpoint_secret
          WHERE endpoint_no = ?1 AND (expires_at IS NULL OR expires_at > ?2) ORDER BY version DESC",
     )?;
-    let rows = statement.query_map([endpoint.0, now.as_millis()], |row| Ok(Sealed(row.get(0)?)))?;
-    rows.collect()
+    let rows = statement.query_map([endpoint.0, now.as_millis()], |row| {
+        Ok((Sealed(row.get(0)?), row.get::<_, Option<i64>>(1)?.map(Timestamp::from_millis)))
+    })?;
+    let (secrets, until): (Vec<_>, Vec<_>) = rows.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+    Ok((secrets, until.into_iter().flatten().min()))
 }
 
 /// Gives an endpoint a new secret; `None` when there is no such endpoint.

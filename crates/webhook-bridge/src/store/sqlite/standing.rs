@@ -16,7 +16,7 @@ pub(super) fn find(connection: &Connection, mode: Mode, id: &EndpointId) -> Resu
     let found = statement.query_row(params![id.as_str(), mode.is_live()], |row| {
         let (key, reason) = (EndpointKey(row.get(0)?), row.get::<_, Option<String>>(2)?);
         let disabled_reason = reason.and_then(|word| DisabledReason::find(&word));
-        let (order, health) = (order_of(&row.get::<_, String>(1)?), health::read(connection, key)?);
+        let (order, health) = (order_of(&row.get::<_, String>(1)?), health::look(connection, key)?);
         Ok(Standing { key, order, disabled_reason, health })
     });
     found.optional()

@@ -4,7 +4,7 @@
 //! single caller waits for no timer.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -13,11 +13,12 @@ use rusqlite::Connection;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
+use super::known::Known;
 use super::routes::Routes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metrics;
-use crate::model::EndpointKey;
-use crate::store::Hints;
+use crate::model::{EndpointKey, Leased};
+use crate::store::{Front, Hints, Ticket};
 
 /// The most that is committed together: bounds what one failure undoes and how long readers see an older state.
 const BATCH: usize = 256;
@@ -29,11 +30,27 @@ pub(super) struct Write<'a> {
     pub(super) connection: &'a Connection,
     /// Which endpoints want what, as of this transaction; `None` when endpoints changed since it was read.
     pub(super) routes: &'a mut Option<Routes>,
+    pub(super) known: &'a mut Known,
     /// What became due; told to the dispatcher after the commit.
     pub(super) hints: &'a mut HashMap<EndpointKey, Timestamp>,
+    /// Who may have room for what is stored.
+    pub(super) front: Option<&'a dyn Front>,
+    /// What is stored leased; sent after the commit, or the room is given back.
+    pub(super) sent: &'a mut Vec<(Leased, Box<dyn Ticket>)>,
 }
 
+/// Whoever sends at present, if anybody does.
+pub(super) type Attached = Arc<RwLock<Option<Weak<dyn Front>>>>;
+
 impl Write<'_> {
+    /// Which endpoints want what, read if it has to be.
+    pub(super) fn routes(&mut self) -> rusqlite::Result<&mut Routes> {
+        if self.routes.is_none() {
+            *self.routes = Some(Routes::read(self.connection)?);
+        }
+        Ok(self.routes.get_or_insert_default())
+    }
+
     /// Notes that an endpoint has a delivery due at this time.
     pub(super) fn hint(&mut self, endpoint: EndpointKey, at: Timestamp) {
         self.hints.entry(endpoint).and_modify(|known| *known = at.min(*known)).or_insert(at);
@@ -81,10 +98,11 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         hints: Arc<Hints>,
+        front: Attached,
         metrics: Arc<Metrics>,
     ) -> Result<(Self, JoinHandle<()>)> {
         let (queue, asked) = mpsc::channel(QUEUE);
-        let desk = Desk { connection, hints, metrics, routes: None };
+        let desk = Desk { connection, hints, front, metrics, routes: None, known: Known::default() };
         let thread = thread::Builder::new().name("store-writer".into()).spawn(move || desk.run(asked));
         let thread = thread
             .map_err(|cause| Error::new(ErrorKind::Internal, "no thread for the store").with_source(cause))?;
@@ -121,7 +139,9 @@ struct Desk {
     connection: Connection,
     hints: Arc<Hints>,
     metrics: Arc<Metrics>,
+    front: Attached,
     routes: Option<Routes>,
+    known: Known,
 }
 
 impl Desk {
@@ -151,16 +171,19 @@ impl Desk {
     }
 
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
-        let mut hints = HashMap::new();
-        let done = self.apply(batch, &mut hints);
+        let (mut hints, mut sent) = (HashMap::new(), Vec::new());
+        let done = self.apply(batch, &mut hints, &mut sent);
         if done.is_err() {
-            self.routes = None;
+            (self.routes, self.known) = (None, Known::default());
             // After an error of the disk SQLite has rolled back by itself; then there is nothing to undo.
             let _ = self.connection.execute_batch("ROLLBACK");
             return done;
         }
         if !hints.is_empty() {
             self.hints.post(hints);
+        }
+        for (delivery, ticket) in sent {
+            ticket.send(delivery);
         }
         Ok(())
     }
@@ -169,12 +192,17 @@ impl Desk {
         &mut self,
         batch: &mut [Box<dyn Job>],
         hints: &mut HashMap<EndpointKey, Timestamp>,
+        sent: &mut Vec<(Leased, Box<dyn Ticket>)>,
     ) -> rusqlite::Result<()> {
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        let mut write = Write { connection: &self.connection, routes: &mut self.routes, hints };
+        let front =
+            self.front.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(Weak::upgrade);
+        let (connection, routes, known) = (&self.connection, &mut self.routes, &mut self.known);
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let mut write = Write { connection, routes, known, hints, front: front.as_deref(), sent };
         for job in batch {
             job.apply(&mut write)?;
         }
-        self.connection.execute_batch("COMMIT")
+        self.known.store(connection)?;
+        connection.prepare_cached("COMMIT")?.execute([]).map(drop)
     }
 }
