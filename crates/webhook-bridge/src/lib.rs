@@ -54,8 +54,8 @@
 //!   that take long have slots of their own.
 //! - Where an endpoint wants order, a delivery is due only when no earlier one of its key is left; it waits for nothing else.
 //!
-//! Only [`store`] speaks SQL, only [`config`] reads the environment (the command line beside it, for its own), only [`transports`] names transports;
-//! [`signing`] and [`retry`] do no I/O and read no clock.
+//! Only [`store`] speaks SQL, only [`config`] reads the environment (and the command line its own variables), only
+//! [`transports`] names transports; [`signing`] and [`retry`] do no I/O and read no clock.
 
 pub mod api;
 mod bridge;
