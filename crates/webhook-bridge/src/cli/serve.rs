@@ -11,16 +11,16 @@ use webhook_bridge::{Config, Error, ErrorKind};
 
 use super::failure::Failure;
 
-const EXAMPLE: &str = "\
-Without any of these it starts on a bus of its own, with its store in the folder webhook-bridge-data. The first time it
+const HELP: &str = "\
+Without any of these it starts on a bus of its own, with its store in the folder webhook-bridge-data. The first time it \
 prints its API keys, which are shown nowhere else.
 
-A setting is also a key of the file (listen = \"127.0.0.1:8440\") and a variable (WEBHOOK_BRIDGE_LISTEN). Flags win over
+A setting is also a key of the file (listen = \"127.0.0.1:8440\") and a variable (WEBHOOK_BRIDGE_LISTEN). Flags win over \
 variables, and those over the file. app_key, the key of an application of Payment Kit, is no flag: it may be a secret.";
 
 /// Run the bridge: take events in, deliver them, answer the API.
 #[derive(Args)]
-#[command(after_help = EXAMPLE)]
+#[command(after_help = HELP)]
 pub(super) struct Serve {
     /// A TOML file of settings
     #[arg(long, value_name = "FILE", env = "WEBHOOK_BRIDGE_CONFIG")]
