@@ -118,6 +118,7 @@ impl Bridge {
         let keys = first_keys(&*store).await?;
         config.application.as_ref().map_or(Ok(()), Application::check)?;
         let sender = Sender::new(config.allow_targets.clone(), Arc::clone(&vault))?;
+        let sender = sender.trusting(&config.roots)?;
         let sender = sender.application(config.application.clone()).metered(Arc::clone(&metrics));
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().map_err(|cause| unreachable(config.listen, cause))?;

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::dispatcher::Roots;
 use crate::dispatcher::egress::Allowed;
 use crate::error::{Error, Result};
 use crate::model::{Application, Retention};
@@ -35,6 +36,8 @@ pub struct Config {
     pub bus: BusUrl,
     /// Networks and ports that may be called although they are not public, such as `127.0.0.1/32:3000`. Default none.
     pub allow_targets: Vec<Allowed>,
+    /// Authorities whose certificates are trusted at endpoints, beside those Mozilla trusts. Default none.
+    pub roots: Roots,
     /// The key of the application whose components may call Payment Kit's API: a public key, or `BLOCKLET_APP_SK`, with
     /// which endpoints that are made there are also signed for. Default none, and that API answers nobody.
     pub app_key: Option<AppKey>,
@@ -62,6 +65,7 @@ impl Default for Config {
             data: PathBuf::from("webhook-bridge-data"),
             bus: BusUrl("local:".to_owned()),
             allow_targets: Vec::new(),
+            roots: Roots::default(),
             app_key: None,
             application: None,
             retention: Retention::default(),
@@ -114,6 +118,16 @@ pub const SETTINGS: &[Setting] = &[
         set: |config, text| {
             let targets = text.split(',').map(str::trim).filter(|text| !text.is_empty());
             config.allow_targets = targets.map(str::parse).collect::<Result<_>>()?;
+            Ok(())
+        },
+        ..Setting::EMPTY
+    },
+    Setting {
+        name: "ca_file",
+        value: "FILE",
+        help: "Authorities that are trusted at endpoints beside those Mozilla trusts: a file of PEM [default: none]",
+        set: |config, text| {
+            config.roots = Roots::read(some(text, "must be a file")?.as_ref())?;
             Ok(())
         },
         ..Setting::EMPTY

@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::connector::{ConnectError, Connector};
 use super::egress::Allowed;
+use super::tls::Roots;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metrics;
 use crate::model::{
@@ -63,16 +64,16 @@ impl Sender {
     /// [`Internal`](ErrorKind::Internal) when TLS cannot be set up.
     pub fn new(allowed: Vec<Allowed>, vault: Arc<Vault>) -> Result<Self> {
         let connector = Connector::new(allowed)?;
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(8)
-            .http1_max_buf_size(HEAD)
-            .http1_max_headers(HEADERS)
-            // Only what was never written is sent again: a pooled connection that closed before the request began.
-            .retry_canceled_requests(true)
-            .build(connector.clone());
-        Ok(Self { client, connector, vault, application: None, metrics: Arc::default() })
+        Ok(Self { client: client(&connector), connector, vault, application: None, metrics: Arc::default() })
+    }
+
+    /// Trusts these authorities too.
+    ///
+    /// # Errors
+    /// [`Internal`](ErrorKind::Internal) when TLS cannot be set up.
+    pub fn trusting(self, roots: &Roots) -> Result<Self> {
+        let connector = self.connector.trusting(roots)?;
+        Ok(Self { client: client(&connector), connector, ..self })
     }
 
     /// Sets who sends, for formats that say so.
@@ -193,6 +194,19 @@ impl Sender {
             Err(_) => failed(Trouble::Timeout, "no answer in time".into()),
         }
     }
+}
+
+/// A pool of connections that are made so.
+fn client(connector: &Connector) -> Client<Connector, Full<Bytes>> {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(8)
+        .http1_max_buf_size(HEAD)
+        .http1_max_headers(HEADERS)
+        // Only what was never written is sent again: a pooled connection that closed before the request began.
+        .retry_canceled_requests(true)
+        .build(connector.clone())
 }
 
 fn headers(headers: &mut HeaderMap, leased: &Leased, signed: Vec<(&'static str, String)>) -> Result<()> {

@@ -14,7 +14,6 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -22,7 +21,8 @@ use tokio_rustls::client::TlsStream;
 use tower::Service;
 
 use super::egress::{Allowed, admit_host};
-use crate::error::{Error, ErrorKind, Result};
+use super::tls::{self, Roots};
+use crate::error::Result;
 use crate::model::Trouble;
 
 /// The longest each step may take; the attempt's deadline covers them all.
@@ -61,12 +61,12 @@ impl std::error::Error for ConnectError {}
 impl Connector {
     /// A connector that trusts the roots Mozilla trusts.
     pub(super) fn new(allowed: Vec<Allowed>) -> Result<Self> {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let failed = |cause| Error::new(ErrorKind::Internal, "TLS cannot be set up").with_source(cause);
-        let config = config.map_err(failed)?.with_root_certificates(roots).with_no_client_auth();
-        Ok(Self { allowed: allowed.into(), tls: TlsConnector::from(Arc::new(config)) })
+        Ok(Self { allowed: allowed.into(), tls: tls::connector(&Roots::default())? })
+    }
+
+    /// Trusts these too.
+    pub(super) fn trusting(self, roots: &Roots) -> Result<Self> {
+        Ok(Self { tls: tls::connector(roots)?, ..self })
     }
 
     async fn connect(self, uri: Uri) -> Result<Stream, ConnectError> {
@@ -93,7 +93,7 @@ impl Connector {
         let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(error.to_string()))?;
         let shaken = timeout(STEP, self.tls.connect(name, stream)).await;
         let stream = shaken.map_err(|_| failed("handshake timed out".into()))?;
-        Ok(Stream::Tls(Box::new(TokioIo::new(stream.map_err(|error| failed(error.to_string()))?))))
+        Ok(Stream::Tls(Box::new(TokioIo::new(stream.map_err(|error| failed(tls::explain(&error)))?))))
     }
 }
 
@@ -195,6 +195,48 @@ impl Write for Stream {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    /// Which certificate a server shows is decided by the name it is asked for.
+    #[tokio::test]
+    async fn the_name_of_the_url_is_asked_for_and_no_other_is_believed() {
+        let own = vec!["shop.example".to_owned()];
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(own).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("roots.pem");
+        std::fs::write(&path, cert.pem()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let config = config.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+
+        for (host, believed) in [("shop.example", true), ("other.example", false)] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (server, _) = listener.accept().await.unwrap();
+            let connector =
+                Connector::new(Vec::new()).unwrap().trusting(&Roots::read(&path).unwrap()).unwrap();
+            let (secured, shaken) = tokio::join!(connector.secure(host, stream), acceptor.accept(server));
+            assert_eq!(secured.is_ok(), believed, "{host}");
+            if believed {
+                assert_eq!(shaken.unwrap().get_ref().1.server_name(), Some(host));
+            }
+            let note = secured.err().map(|error| error.note).unwrap_or_default();
+            assert!(believed || note.starts_with("certificate_name: "), "{note}");
         }
     }
 }

@@ -6,6 +6,8 @@ mod claim;
 mod connector;
 mod desk;
 pub mod egress;
+mod tls;
 
 pub use attempt::Sender;
 pub use claim::Dispatcher;
+pub use tls::Roots;

@@ -12,4 +12,5 @@ mod ready;
 mod receiver;
 mod rig;
 mod stop;
+mod tls;
 mod trace;
