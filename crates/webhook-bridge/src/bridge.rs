@@ -61,6 +61,7 @@ impl Part {
         let Ok(ended) = timeout_at(deadline, &mut self.task).await else {
             tracing::warn!(part = self.name, "did not end in time; what it had under way comes again");
             self.task.abort();
+            let _ = self.task.await;
             return;
         };
         let error = match ended {

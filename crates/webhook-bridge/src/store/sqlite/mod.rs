@@ -60,7 +60,7 @@ pub struct SqliteStore {
     hints: Arc<Hints>,
     front: Attached,
     /// Held as long as the file is ours, and let go by the system however this process ends.
-    _lock: File,
+    lock: File,
 }
 
 impl SqliteStore {
@@ -87,7 +87,7 @@ impl SqliteStore {
         let front = Attached::default();
         let (writer, thread) = Writer::start(connection, Arc::clone(&hints), Arc::clone(&front), metrics)?;
         let writer = Mutex::new(Some((Arc::new(writer), thread)));
-        Ok(Self { writer, reader: Reader::new(path), hints, front, _lock: lock })
+        Ok(Self { writer, reader: Reader::new(path), hints, front, lock })
     }
 
     fn writer(&self) -> Result<Arc<Writer>> {
@@ -350,5 +350,7 @@ impl Store for SqliteStore {
         drop(writer);
         // The thread ends when the last call's handle is gone; a panic in it was logged where it happened.
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        // Whoever still holds this store can do nothing with it, so another may have the file.
+        let _ = flock(&self.lock, FlockOperation::Unlock);
     }
 }
