@@ -118,6 +118,7 @@ pub(super) async fn resend(
         Resent::InFlight => return conflict("a request of this delivery is under way"),
         Resent::Waiting => return conflict("it waits for an earlier delivery of its key"),
         Resent::Disabled => return conflict("the endpoint is disabled or deleted"),
+        Resent::Forgotten => return conflict("the event's body is not kept any more: retention removed it"),
         Resent::Expired => {
             return conflict("the event's `expires_at` has passed: it is never sent after that");
         }

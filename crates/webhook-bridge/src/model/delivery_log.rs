@@ -203,7 +203,8 @@ pub struct Recovery {
 /// What came of a part of a recovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recovered {
-    /// How many are due now, or would be. What is of no use any more, by its event's time, is not.
+    /// How many are due now, or would be. What is of no use any more, by its event's time, is not, nor
+    /// what is not kept any more.
     pub deliveries: u32,
     /// The last one that was looked at, where there may be more: when it was stored, and its number.
     pub next: Option<(Timestamp, u64)>,
@@ -235,6 +236,8 @@ pub enum Resent {
     Disabled,
     /// Its event is of no use any more, by whoever published it.
     Expired,
+    /// The bytes of its event are not kept any more.
+    Forgotten,
     /// There is none.
     Missing,
 }

@@ -77,7 +77,8 @@ pub trait Store: Debug + Send + Sync {
     /// Says whether what is asked next will be done: goes the way of everything that is stored, and stores nothing.
     async fn probe(&self) -> Result<()>;
 
-    /// Forgets a little of what is older than it is kept, and ends what was parked for too long.
+    /// Forgets a little of what is older than it is kept, and ends what was parked for too long. What is not over keeps
+    /// its event's body and itself until it is; what nobody sent in time ends before it is forgotten.
     async fn prune(&self, keep: Retention, now: Timestamp) -> Result<Pruned>;
 
     /// Where a delivery stands.

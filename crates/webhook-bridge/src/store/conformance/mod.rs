@@ -72,6 +72,9 @@ macro_rules! suite {
         suite!(@ $harness, retention:
             what_is_old_is_forgotten_little_by_little
             what_is_young_is_kept
+            what_is_tried_again_is_whole_and_never_sent_without_its_body
+            what_is_tried_again_is_not_forgotten_and_its_key_keeps_its_order
+            bodies_are_forgotten_also_after_all_was_forgotten
         );
     };
     (@ $harness:expr, $group:ident: $($case:ident)*) => {$(

@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
+use eventbus::Timestamp;
+use eventbus::transport::Order;
+
 use super::{Harness, Shop, status};
-use crate::model::{Ingested, Next, Pruned, Retention};
+use crate::model::{
+    DeliveryKey, DeliveryState, Ending, EndpointChange, EndpointId, EndpointKey, EndpointStatus, Ingested,
+    Mode, Next, Outcome, Pruned, Recovery, Resent, Retention, Trouble,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const EVENTS: usize = 600;
@@ -67,4 +73,85 @@ pub(crate) async fn what_is_young_is_kept(harness: &dyn Harness) {
     deliver(&shop).await;
     shop.wait(29 * DAY);
     assert_eq!(shop.store.prune(Retention::default(), shop.now).await.unwrap(), Pruned::default());
+}
+
+/// All that was given up of an endpoint.
+fn all(shop: &Shop, endpoint: &EndpointId) -> Recovery {
+    let (since, until) = (Timestamp::from_millis(0), Timestamp::from_millis(i64::MAX));
+    Recovery { endpoint: endpoint.clone(), since, until, after: None, most: 99, now: shop.now }
+}
+
+/// Tries it again now; tells how much that was.
+async fn recover(shop: &Shop, recovery: Recovery) -> u32 {
+    shop.store.recover(Mode::Test, recovery).await.unwrap().unwrap().deliveries
+}
+
+/// Stores and gives up a delivery.
+async fn give_up(shop: &Shop, to: EndpointKey, (id, key): (&str, &str)) {
+    shop.keyed(id, key).await;
+    let one = shop.claim(to, 1).await.remove(0);
+    shop.finish(&one, status(418), Next::Failed(Ending::Exhausted)).await;
+}
+
+pub(crate) async fn what_is_tried_again_is_whole_and_never_sent_without_its_body(harness: &dyn Harness) {
+    let mut shop = Shop::open(harness).await;
+    let (id, paused) = (shop.create(Mode::Test, "*").await, shop.create(Mode::Test, "*").await);
+    let to = shop.standing(&id).await.key;
+    let pause = EndpointChange { status: Some(EndpointStatus::Paused), ..EndpointChange::default() };
+    shop.store.change_endpoint(Mode::Test, paused.clone(), pause).await.unwrap();
+    give_up(&shop, to, ("e1", "1")).await;
+    shop.wait(25 * DAY);
+    assert_eq!(recover(&shop, all(&shop, &id)).await, 1);
+    shop.wait(6 * DAY);
+    assert_eq!(forget(&shop).await, 1 + 1, "an attempt, and what nobody sent to the one that is paused");
+    let never = DeliveryKey { endpoint: shop.standing(&paused).await.key, sequence: 1 };
+    assert_eq!(shop.state(never).await, Some(DeliveryState::Failed(Ending::Expired)));
+    let one = shop.claim(to, 1).await.remove(0);
+    assert!(!one.payload.body.is_empty());
+    assert_eq!(forget(&shop).await, 0, "it is under way");
+    shop.finish(&one, Outcome::Failed(Trouble::Internal), Next::Failed(Ending::Exhausted)).await;
+    assert_eq!(forget(&shop).await, 1, "now the body");
+    assert_eq!(recover(&shop, all(&shop, &id)).await, 0);
+    assert_eq!(shop.store.resend(Mode::Test, one.key).await.unwrap(), Resent::Forgotten);
+    assert!(shop.claim(to, 1).await.is_empty());
+}
+
+pub(crate) async fn what_is_tried_again_is_not_forgotten_and_its_key_keeps_its_order(harness: &dyn Harness) {
+    let mut shop = Shop::open(harness).await;
+    let id = shop.create(Mode::Test, "*").await;
+    let to = shop.standing(&id).await.key;
+    shop.store.order(to, Order::PerKey).await.unwrap();
+    for event in ["e1", "e2", "e3"] {
+        give_up(&shop, to, (event, "1")).await;
+    }
+    shop.wait(84 * DAY);
+    let two = Recovery { most: 2, ..all(&shop, &id) };
+    let after = shop.store.recoverable(Mode::Test, two).await.unwrap().unwrap().next;
+    assert_eq!(recover(&shop, Recovery { after, ..all(&shop, &id) }).await, 1);
+    assert_eq!(shop.ids(to).await, ["e3"], "it leads");
+    let keep = Retention::days(90, 90, 90).unwrap();
+    for (sequence, day) in [(1, 84), (2, 85)] {
+        let one = Recovery { most: 1, ..all(&shop, &id) };
+        assert_eq!(recover(&shop, one).await, 1, "{sequence} on day {day}");
+        shop.wait(DAY);
+    }
+    for (days, first) in [(5, Some(DeliveryState::Waiting)), (1, None)] {
+        shop.wait(days * DAY);
+        while shop.store.prune(keep, shop.now).await.unwrap().more {}
+        assert_eq!(shop.state(DeliveryKey { endpoint: to, sequence: 1 }).await, first, "it is old on day 92");
+        let second = DeliveryKey { endpoint: to, sequence: 2 };
+        assert_eq!(shop.state(second).await, Some(DeliveryState::Waiting), "the third is under way");
+    }
+}
+
+pub(crate) async fn bodies_are_forgotten_also_after_all_was_forgotten(harness: &dyn Harness) {
+    let mut shop = Shop::open(harness).await;
+    deliver(&shop).await;
+    let begin = shop.now;
+    shop.wait(91 * DAY);
+    assert!(forget(&shop).await > 0);
+    shop.now = begin;
+    shop.ingest("e0").await;
+    shop.wait(31 * DAY);
+    assert_eq!(forget(&shop).await, 1 + 1, "what nobody sent, and its body");
 }

@@ -9,8 +9,9 @@ use super::schema::state;
 use super::writer::Write;
 use crate::model::{DeliveryKey, DeliveryState, EndpointKey, Mode, Recovered, Recovery, Released, Resent};
 
-/// What was given up of an endpoint, by its index, and when the event of each is of no use any more.
-pub(super) const FAILED: &str = "SELECT d.created_at, d.sequence, e.expires_at
+/// What was given up of an endpoint, by its index, when the event of each is of no use any more, and whether its bytes
+/// are there.
+pub(super) const FAILED: &str = "SELECT d.created_at, d.sequence, e.expires_at, length(e.body) > 0
      FROM delivery AS d INDEXED BY delivery_failed CROSS JOIN event AS e ON e.no = d.event_no
      WHERE d.endpoint_no = ?1 AND d.state BETWEEN 3 AND 5 AND (d.created_at, d.sequence) > (?2, ?3)
      AND d.created_at < ?4 ORDER BY d.created_at, d.sequence LIMIT ?5";
@@ -27,6 +28,9 @@ pub(super) fn resend(
     }
     if found.expires_at.is_some_and(|at| at <= now) {
         return Ok(Resent::Expired);
+    }
+    if !found.whole {
+        return Ok(Resent::Forgotten);
     }
     match found.state {
         Some(DeliveryState::Leased) => return Ok(Resent::InFlight),
@@ -64,11 +68,13 @@ struct Found {
     open: bool,
     /// From when on its event is of no use.
     expires_at: Option<Timestamp>,
+    /// Whether the bytes of its event are there: retention empties them.
+    whole: bool,
 }
 
 fn find(write: &Write<'_>, (mode, key): (Mode, DeliveryKey)) -> Result<Option<Found>> {
     let mut find = write.connection.prepare_cached(
-        "SELECT d.state, p.status, e.expires_at FROM delivery AS d JOIN endpoint AS p ON p.no = d.endpoint_no
+        "SELECT d.state, p.status, e.expires_at, length(e.body) > 0 FROM delivery AS d JOIN endpoint AS p ON p.no = d.endpoint_no
          JOIN event AS e ON e.no = d.event_no
          WHERE d.endpoint_no = ?1 AND d.sequence = ?2 AND p.livemode = ?3",
     )?;
@@ -78,6 +84,7 @@ fn find(write: &Write<'_>, (mode, key): (Mode, DeliveryKey)) -> Result<Option<Fo
             state: state::find(row.get(0)?),
             open: status == "enabled" || status == "paused",
             expires_at: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_millis),
+            whole: row.get(3)?,
         })
     });
     found.optional()
@@ -90,7 +97,7 @@ pub(super) fn recover(
 ) -> Result<Option<Recovered>> {
     let Some(endpoint) = endpoint(write.connection, (mode, recovery))? else { return Ok(None) };
     let (useful, recovered) = failed(write.connection, endpoint, recovery)?;
-    for (sequence, expires_at) in useful {
+    for (sequence, expires_at, _) in useful {
         again(write, DeliveryKey { endpoint, sequence }, Attempts::Anew, (recovery.now, expires_at))?;
     }
     Ok(Some(recovered))
@@ -113,15 +120,15 @@ fn endpoint(connection: &Connection, (mode, recovery): (Mode, &Recovery)) -> Res
     find.query_row(params![id, mode.is_live()], |row| row.get(0).map(EndpointKey)).optional()
 }
 
-/// The number of a delivery, and when its event is of no use any more.
-type Useful = (u64, Option<Timestamp>);
+/// The number of a delivery, when its event is of no use any more, and whether the event's bytes are there.
+type Failed = (u64, Option<Timestamp>, bool);
 
 /// A part of what was given up: what is of use still.
 fn failed(
     connection: &Connection,
     endpoint: EndpointKey,
     recovery: &Recovery,
-) -> Result<(Vec<Useful>, Recovered)> {
+) -> Result<(Vec<Failed>, Recovered)> {
     let before = (
         Timestamp::from_millis(recovery.since.as_millis().saturating_sub(1)),
         u64::try_from(i64::MAX).unwrap_or(u64::MAX),
@@ -131,12 +138,12 @@ fn failed(
     let asked = params![endpoint.0, at.as_millis(), sequence, recovery.until.as_millis(), recovery.most];
     let rows = statement.query_map(asked, |row| {
         let expires_at = row.get::<_, Option<i64>>(2)?.map(Timestamp::from_millis);
-        Ok((Timestamp::from_millis(row.get(0)?), (row.get(1)?, expires_at)))
+        Ok((Timestamp::from_millis(row.get(0)?), (row.get(1)?, expires_at, row.get(3)?)))
     })?;
-    let seen: Vec<(Timestamp, Useful)> = rows.collect::<Result<_>>()?;
+    let seen: Vec<(Timestamp, Failed)> = rows.collect::<Result<_>>()?;
     let full = usize::try_from(recovery.most).is_ok_and(|most| seen.len() >= most);
-    let next = seen.last().filter(|_| full).map(|&(at, (sequence, _))| (at, sequence));
-    let useful = |(_, expires_at): &Useful| expires_at.is_none_or(|at| at > recovery.now);
+    let next = seen.last().filter(|_| full).map(|&(at, (sequence, ..))| (at, sequence));
+    let useful = |(_, expires_at, whole): &Failed| *whole && expires_at.is_none_or(|at| at > recovery.now);
     let useful: Vec<_> = seen.into_iter().map(|(_, one)| one).filter(useful).collect();
     let deliveries = u32::try_from(useful.len()).unwrap_or(u32::MAX);
     Ok((useful, Recovered { deliveries, next }))

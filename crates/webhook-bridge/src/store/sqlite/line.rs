@@ -21,7 +21,7 @@ pub(super) fn join(write: &Write<'_>, endpoint: EndpointKey, key: Option<&str>) 
     Ok(if before.is_some() { DeliveryState::Waiting } else { DeliveryState::Pending })
 }
 
-/// Lets the next one of a key go, after one of it has ended.
+/// Lets the next one of a key go, after the one of it that was not waiting has ended.
 pub(super) fn leave(write: &mut Write<'_>, endpoint: EndpointKey, key: &str, now: Timestamp) -> Result<()> {
     let next = first(write, endpoint, key)?;
     let waiting = state::number(DeliveryState::Waiting);
@@ -34,6 +34,10 @@ pub(super) fn leave(write: &mut Write<'_>, endpoint: EndpointKey, key: &str, now
     Ok(())
 }
 
+/// The key of a delivery, where the next one of it may go when this one ends: one that waits held up nobody.
+pub(super) const LEADS: &str =
+    "SELECT key FROM delivery WHERE endpoint_no = ?1 AND sequence = ?2 AND state != 7";
+
 /// Ends a delivery that is not leased, and lets the next one of its key go.
 pub(super) fn end(
     write: &mut Write<'_>,
@@ -42,14 +46,15 @@ pub(super) fn end(
     now: Timestamp,
 ) -> Result<()> {
     let (endpoint, number) = (delivery.endpoint, state::number(as_state));
-    let key: Option<String> = {
-        let mut update = write.connection.prepare_cached(
-            "UPDATE delivery SET state = ?3, finished_at = ?4 WHERE endpoint_no = ?1 AND sequence = ?2 RETURNING key",
-        )?;
-        let row = params![endpoint.0, delivery.sequence, number, now.as_millis()];
-        update.query_row(row, |row| row.get(0))?
+    let key: Option<Option<String>> = {
+        let mut leads = write.connection.prepare_cached(LEADS)?;
+        leads.query_row(params![endpoint.0, delivery.sequence], |row| row.get(0)).optional()?
     };
-    key.map_or(Ok(()), |key| leave(write, endpoint, &key, now))
+    let mut update = write.connection.prepare_cached(
+        "UPDATE delivery SET state = ?3, finished_at = ?4 WHERE endpoint_no = ?1 AND sequence = ?2",
+    )?;
+    update.execute(params![endpoint.0, delivery.sequence, number, now.as_millis()])?;
+    key.flatten().map_or(Ok(()), |key| leave(write, endpoint, &key, now))
 }
 
 fn first(write: &Write<'_>, endpoint: EndpointKey, key: &str) -> Result<Option<(u64, u8)>> {

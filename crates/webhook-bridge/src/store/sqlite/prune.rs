@@ -23,8 +23,12 @@ pub(super) const ATTEMPTS: &str = "SELECT sequence, number, started_at FROM atte
      WHERE endpoint_no = ?1 ORDER BY sequence, number LIMIT ?2";
 
 /// The oldest deliveries of an endpoint.
-pub(super) const DELIVERIES: &str = "SELECT sequence, created_at, state FROM delivery
+pub(super) const DELIVERIES: &str = "SELECT sequence, created_at, state, expires_at FROM delivery
      WHERE endpoint_no = ?1 ORDER BY sequence LIMIT ?2";
+
+/// What is not over of an event.
+pub(super) const OPEN: &str = "SELECT endpoint_no, sequence, state, expires_at
+     FROM delivery INDEXED BY delivery_event WHERE event_no = ?1 AND finished_at IS NULL LIMIT ?2";
 
 /// The oldest events whose body is still there.
 pub(super) const BODIES: &str = "SELECT no, received_at FROM event WHERE no > ?1 ORDER BY no LIMIT ?2";
@@ -49,11 +53,11 @@ const ROUND: usize = 64;
 pub(super) fn prune(write: &mut Write<'_>, keep: &Retention, now: Timestamp) -> Result<Pruned> {
     let parked = parked(write, now)?;
     let (owed, cancelled, further) = endpoints(write, keep, now)?;
-    let bodies = bodies(write, before(now, keep.bodies()))?;
+    let (bodies, expired) = bodies(write, before(now, keep.bodies()), now)?;
     let events = events(write, before(now, keep.deliveries()))?;
-    let steps = [parked, owed, bodies, events];
+    let steps = [parked, owed, bodies, expired, events];
     let more = further || steps.iter().any(|&rows| rows >= STEP);
-    Ok(Pruned { rows: steps.iter().sum(), expired: parked, cancelled, more })
+    Ok(Pruned { rows: steps.iter().sum(), expired: parked + expired, cancelled, more })
 }
 
 /// Goes on where the last step ended; says how many rows were forgotten, how many deliveries cancelled among them, and
@@ -151,34 +155,87 @@ fn attempts(write: &Write<'_>, endpoint: EndpointKey, before: i64) -> Result<u32
     Ok(count(&old))
 }
 
-/// Whatever its state: one that is older than it can become waits for an endpoint that is disabled since.
+/// Up to the first that is not over yet: it may have been sent again.
 fn deliveries(write: &mut Write<'_>, endpoint: EndpointKey, before: i64, now: Timestamp) -> Result<u32> {
     let read = |most| {
-        rows(write, DELIVERIES, params![endpoint.0, most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        rows(write, DELIVERIES, params![endpoint.0, most], |row| {
+            let delivery = DeliveryKey { endpoint, sequence: row.get(0)? };
+            Ok((row.get(1)?, Open { delivery, state: row.get(2)?, expires_at: row.get(3)? }))
+        })
     };
-    let leased = state::number(DeliveryState::Leased);
-    let old = oldest(read, |(_, at, state): &(u64, i64, u8)| *at < before && *state != leased)?;
-    let mut delete = write.connection.prepare_cached(
-        "DELETE FROM delivery WHERE endpoint_no = ?1 AND sequence = ?2 RETURNING iif(finished_at IS NULL, key, NULL)",
-    )?;
-    for (sequence, ..) in &old {
-        let key: Option<String> = delete.query_row(params![endpoint.0, sequence], |row| row.get(0))?;
-        if let Some(key) = key {
-            line::leave(write, endpoint, &key, now)?;
-        }
+    let old = oldest(read, |(at, one): &(i64, Open)| *at < before && one.is_over(now))?;
+    let mut delete =
+        write.connection.prepare_cached("DELETE FROM delivery WHERE endpoint_no = ?1 AND sequence = ?2")?;
+    for (_, one) in &old {
+        one.end(write, now)?;
+        delete.execute(params![endpoint.0, one.delivery.sequence])?;
     }
     Ok(count(&old))
 }
 
-fn bodies(write: &Write<'_>, before: i64) -> Result<u32> {
+/// A delivery that may have to end before it, or what it needs, is forgotten.
+struct Open {
+    delivery: DeliveryKey,
+    state: u8,
+    expires_at: i64,
+}
+
+impl Open {
+    fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
+        let delivery = DeliveryKey { endpoint: EndpointKey(row.get(0)?), sequence: row.get(1)? };
+        Ok(Self { delivery, state: row.get(2)?, expires_at: row.get(3)? })
+    }
+
+    /// Whether it is never sent again by itself.
+    fn is_over(&self, now: Timestamp) -> bool {
+        match state::find(self.state) {
+            Some(DeliveryState::Leased) => false,
+            Some(DeliveryState::Pending | DeliveryState::Waiting | DeliveryState::Parked) => {
+                self.expires_at <= now.as_millis()
+            }
+            _ => true,
+        }
+    }
+
+    /// Ends it, if it has not: nobody claimed it in time, whose endpoint is disabled or paused.
+    fn end(&self, write: &mut Write<'_>, now: Timestamp) -> Result<()> {
+        let open = [DeliveryState::Pending, DeliveryState::Waiting, DeliveryState::Parked];
+        if open.map(state::number).contains(&self.state) {
+            line::end(write, self.delivery, DeliveryState::Failed(Ending::Expired), now)?;
+        }
+        Ok(())
+    }
+}
+
+/// Up to the first event that is still owed to somebody; what became too old unsent ends. Tells how many bodies were
+/// forgotten and how many deliveries ended.
+fn bodies(write: &mut Write<'_>, before: i64, now: Timestamp) -> Result<(u32, u32)> {
     let done: i64 = write.connection.query_row("SELECT bodies FROM forgotten", [], |row| row.get(0))?;
     let read = |most| rows(write, BODIES, params![done, most], |row| Ok((row.get(0)?, row.get(1)?)));
     let old = oldest(read, |(_, at): &(i64, i64)| *at < before)?;
-    let Some(&(last, _)) = old.last() else { return Ok(0) };
-    let empty = "UPDATE event SET body = x'' WHERE no > ?1 AND no <= ?2";
-    write.connection.prepare_cached(empty)?.execute([done, last])?;
-    write.connection.execute("UPDATE forgotten SET bodies = ?1", [last])?;
-    Ok(count(&old))
+    let (mut last, mut bodies, mut ended) = (done, 0, 0);
+    for &(no, _) in &old {
+        let open = rows(write, OPEN, params![no, STEP], Open::read)?;
+        let over: Vec<_> = open.iter().filter(|one| one.is_over(now)).collect();
+        for one in &over {
+            one.end(write, now)?;
+        }
+        ended += count(&over);
+        // All of an event that has more of them than are looked at is for a later step.
+        if over.len() < open.len() || count(&open) == STEP {
+            break;
+        }
+        (last, bodies) = (no, bodies + 1);
+        if ended >= STEP {
+            break;
+        }
+    }
+    if last > done {
+        let empty = "UPDATE event SET body = x'' WHERE no > ?1 AND no <= ?2";
+        write.connection.prepare_cached(empty)?.execute([done, last])?;
+        write.connection.execute("UPDATE forgotten SET bodies = ?1", [last])?;
+    }
+    Ok((bodies, ended))
 }
 
 fn events(write: &Write<'_>, before: i64) -> Result<u32> {
@@ -188,5 +245,8 @@ fn events(write: &Write<'_>, before: i64) -> Result<u32> {
     for (no, ..) in &old {
         delete.execute([no])?;
     }
+    // SQLite numbers from the beginning again where none is left.
+    let begin = "UPDATE forgotten SET bodies = 0 WHERE ?1 AND NOT EXISTS (SELECT 1 FROM event)";
+    write.connection.prepare_cached(begin)?.execute([!old.is_empty()])?;
     Ok(count(&old))
 }

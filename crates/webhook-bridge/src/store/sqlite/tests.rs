@@ -92,6 +92,8 @@ const QUERIES: &[(&str, &[&str])] = &[
     (prune::ATTEMPTS, &["PRIMARY KEY (endpoint_no=?)"]),
     (prune::DELIVERIES, &["PRIMARY KEY (endpoint_no=?)"]),
     (prune::BODIES, &["INTEGER PRIMARY KEY (rowid>?)"]),
+    (prune::OPEN, &["delivery_event (event_no=?)"]),
+    (line::LEADS, &["PRIMARY KEY (endpoint_no=? AND sequence=?)"]),
 ];
 
 /// An endpoint with nearly all there is, others with little: what would tempt a planner to scan.
