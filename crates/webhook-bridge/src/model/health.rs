@@ -24,8 +24,9 @@ const LONGEST: Duration = Duration::from_secs(15 * 60);
 /// It closes after this many probes in a row that succeeded.
 const PROBES: u32 = 3;
 
-/// Targets that the guard refused, in a row, until the endpoint is disabled.
-const BLOCKED: u32 = 3;
+/// Targets that the guard refused, in a row, and over how long, until the endpoint is disabled: a wrong answer of DNS that
+/// lasts a second refuses all that is due in it.
+const BLOCKED: (u32, Duration) = (3, Duration::from_secs(1200));
 /// Deliveries that were answered 410, and over how long, until the endpoint is disabled.
 const GONE: (usize, Duration) = (3, Duration::from_secs(600));
 /// Failures only, for this long and this many, until the endpoint is disabled.
@@ -92,8 +93,8 @@ pub struct Health {
     recent: Option<Recent>,
     /// Attempts in a row without an answer.
     unreachable: u32,
-    /// Attempts in a row that the guard refused.
-    blocked: u32,
+    /// The guard refuses its address.
+    blocked: Option<Blocked>,
     gone: Option<Gone>,
     failing: Option<Failing>,
 }
@@ -128,6 +129,14 @@ struct Recent {
     since: Timestamp,
     attempts: u32,
     failures: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Blocked {
+    #[serde(with = "millis")]
+    since: Timestamp,
+    /// Attempts in a row that were refused.
+    attempts: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -214,7 +223,7 @@ impl Health {
     }
 
     fn succeed(&mut self, observed: &Observed<'_>) {
-        (self.unreachable, self.blocked, self.gone, self.failing) = (0, 0, None, None);
+        (self.unreachable, self.blocked, self.gone, self.failing) = (0, None, None, None);
         self.recent = self.recent.filter(|recent| observed.now.since(recent.since) <= WINDOW);
         if let Some(recent) = &mut self.recent {
             recent.attempts += 1;
@@ -244,10 +253,11 @@ impl Health {
         let failing = self.failing.get_or_insert(Failing { since: now, attempts: 0, told: 0 });
         failing.attempts = failing.attempts.saturating_add(1);
         if outcome.trouble() == Some(Trouble::Blocked) {
-            self.blocked += 1;
+            let blocked = self.blocked.get_or_insert(Blocked { since: now, attempts: 0 });
+            blocked.attempts = blocked.attempts.saturating_add(1);
             return;
         }
-        self.blocked = 0;
+        self.blocked = None;
         self.unreachable = if outcome.status().is_none() { self.unreachable.saturating_add(1) } else { 0 };
         match outcome {
             Outcome::Answered { status: 410, .. } => self.missed(observed),
@@ -299,7 +309,9 @@ impl Health {
     fn disabled(&self, now: Timestamp) -> Option<DisabledReason> {
         let gone = |gone: &Gone| gone.sequences.len() >= GONE.0 && now.since(gone.since) >= GONE.1;
         let failing = |failing: Failing| failing.attempts >= FAILURES && now.since(failing.since) >= FAILING;
-        if self.blocked >= BLOCKED {
+        let blocked =
+            |blocked: Blocked| blocked.attempts >= BLOCKED.0 && now.since(blocked.since) >= BLOCKED.1;
+        if self.blocked.is_some_and(blocked) {
             Some(DisabledReason::Blocked)
         } else if self.gone.as_ref().is_some_and(gone) {
             Some(DisabledReason::Gone)

@@ -196,12 +196,16 @@ fn three_deliveries_answered_410_over_ten_minutes_disable_it() {
 }
 
 #[test]
-fn three_refusals_of_the_guard_in_a_row_disable_it() {
+fn refusals_of_the_guard_in_a_row_and_for_twenty_minutes_disable_it() {
     let mut story = Story::new();
     let blocked = Outcome::Failed(Trouble::Blocked);
-    story.many(2, &blocked);
+    story.many(100, &blocked);
+    story.after(1200);
     story.many(1, &status(500));
-    story.many(2, &blocked);
+    story.many(100, &blocked);
+    story.after(1199);
+    assert_eq!(story.one(&blocked), None, "DNS may have been wrong for a moment");
+    story.after(1);
     assert_eq!(story.one(&blocked), Some(Concern::Disabled(DisabledReason::Blocked)));
 }
 

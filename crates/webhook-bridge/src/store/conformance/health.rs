@@ -93,7 +93,7 @@ pub(crate) async fn one_that_is_too_slow_gets_fewer_at_once(harness: &dyn Harnes
 pub(crate) async fn one_that_is_disabled_gets_nothing_and_whoever_wants_to_know_is_told(
     harness: &dyn Harness,
 ) {
-    let shop = Shop::open(harness).await;
+    let mut shop = Shop::open(harness).await;
     let id = shop.create(Mode::Test, "a.b").await;
     let (to, watcher) = (shop.standing(&id).await.key, shop.endpoint("webhook_endpoint.*").await);
     shop.create(Mode::Live, "webhook_endpoint.*").await;
@@ -104,6 +104,7 @@ pub(crate) async fn one_that_is_disabled_gets_nothing_and_whoever_wants_to_know_
     let blocked = || Outcome::Failed(Trouble::Blocked);
     assert_eq!(shop.fail(&claimed[0], blocked()).await, Finished::Stored);
     assert_eq!(shop.fail(&claimed[1], blocked()).await, Finished::Stored);
+    shop.wait(1200 * SECOND);
     let Finished::Told(notice) = shop.fail(&claimed[2], blocked()).await else { panic!("nobody was told") };
     assert_eq!((&notice.endpoint, notice.concern), (&id, Concern::Disabled(DisabledReason::Blocked)));
 
