@@ -11,7 +11,7 @@ use super::delivery::{LIMIT, List, find};
 use super::problem::Problem;
 use super::wish::within;
 use crate::error::{Error, Result};
-use crate::model::{AttemptFilter, AttemptRecord, DeliveryId, EndpointId, Mode};
+use crate::model::{AttemptFilter, AttemptRecord, DeliveryId, DeliveryKey, EndpointId, Mode};
 
 /// An attempt on the wire.
 #[derive(Serialize)]
@@ -91,7 +91,7 @@ fn filter(endpoint: EndpointId, sequence: Option<u64>, asked: Asked) -> Result<A
 fn cursor(text: &str) -> Result<(u64, u32)> {
     let numbers = text
         .split_once('_')
-        .and_then(|(sequence, number)| Some((sequence.parse().ok()?, number.parse().ok()?)));
+        .and_then(|(sequence, number)| Some((DeliveryKey::sequence(sequence)?, number.parse().ok()?)));
     numbers.ok_or_else(|| Error::invalid("cursor: is not one of this list"))
 }
 

@@ -12,7 +12,9 @@ use super::body::Parameters;
 use super::problem::Problem;
 use super::wish::within;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{DeliveryFilter, DeliveryId, DeliveryRecord, EndpointId, Mode, Released, Resent};
+use crate::model::{
+    DeliveryFilter, DeliveryId, DeliveryKey, DeliveryRecord, EndpointId, Mode, Released, Resent,
+};
 
 /// How many are listed when nothing is said, and at most.
 pub(super) const LIMIT: (u32, u32) = (50, 250);
@@ -78,7 +80,8 @@ pub(super) async fn list(
 }
 
 fn filter(endpoint: String, asked: Asked) -> Result<DeliveryFilter> {
-    let cursor = |text: String| text.parse().map_err(|_| Error::invalid("cursor: is not one of this list"));
+    let foreign = || Error::invalid("cursor: is not one of this list");
+    let cursor = |text: String| DeliveryKey::sequence(&text).ok_or_else(foreign);
     Ok(DeliveryFilter {
         endpoint: EndpointId::new(endpoint),
         state: asked.state.map(|word| word.parse()).transpose()?,

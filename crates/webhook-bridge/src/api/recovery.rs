@@ -15,7 +15,7 @@ use super::endpoint::{find, missing};
 use super::problem::Problem;
 use super::wish::within;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{DeliveryId, EndpointStatus, Mode, Recovery};
+use crate::model::{DeliveryId, DeliveryKey, EndpointStatus, Mode, Recovery};
 
 /// How many are looked at by one call at most, and how many in one transaction: others wait for no longer.
 const MOST: u32 = 10_000;
@@ -96,9 +96,9 @@ async fn go(api: &Api, mode: Mode, recovery: Recovery, step: Step) -> Result<Rec
 }
 
 fn cursor(text: &str) -> Result<(Timestamp, u64)> {
-    let numbers = text
-        .split_once('_')
-        .and_then(|(at, sequence)| Some((Timestamp::from_millis(at.parse().ok()?), sequence.parse().ok()?)));
+    let numbers = text.split_once('_').and_then(|(at, sequence)| {
+        Some((Timestamp::from_millis(at.parse().ok()?), DeliveryKey::sequence(sequence)?))
+    });
     numbers.ok_or_else(|| Error::invalid("cursor: is not one of this call"))
 }
 

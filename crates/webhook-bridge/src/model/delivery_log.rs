@@ -29,10 +29,17 @@ impl FromStr for DeliveryId {
         let key = numbers.and_then(|(endpoint, sequence)| {
             Some(DeliveryKey {
                 endpoint: EndpointKey(endpoint.parse().ok()?),
-                sequence: sequence.parse().ok()?,
+                sequence: DeliveryKey::sequence(sequence)?,
             })
         });
         key.map(Self).ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such delivery"))
+    }
+}
+
+impl DeliveryKey {
+    /// A delivery's number as it travels. None is larger than what a store holds, which would fail on it.
+    pub fn sequence(text: &str) -> Option<u64> {
+        text.parse::<i64>().ok().and_then(|number| u64::try_from(number).ok())
     }
 }
 

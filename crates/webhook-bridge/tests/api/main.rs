@@ -283,6 +283,11 @@ async fn what_may_not_be_meant_is_warned_of_and_what_cannot_be_is_a_problem() {
         (Method::GET, "/v1/endpoints?colour=red", Value::Null, 422),
         (Method::GET, "/v1/deliveries", Value::Null, 422),
         (Method::GET, "/v1/deliveries/dlv_1_1", Value::Null, 404),
+        // One more than a store can number.
+        (Method::GET, "/v1/deliveries/dlv_1_9223372036854775808", Value::Null, 404),
+        (Method::POST, "/v1/deliveries/dlv_1_18446744073709551615/resend", Value::Null, 404),
+        (Method::GET, "/v1/deliveries?endpoint=we_1&cursor=9223372036854775808", Value::Null, 422),
+        (Method::GET, "/v1/attempts?endpoint=we_1&cursor=9223372036854775808_1", Value::Null, 422),
         (Method::GET, "/v1/deliveries/x", Value::Null, 404),
         (Method::POST, "/v1/deliveries/dlv_1_1/resend", Value::Null, 404),
         (Method::GET, "/v1/events/evt_1/explain?endpoint=we_0", Value::Null, 404),
