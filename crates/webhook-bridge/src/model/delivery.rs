@@ -115,7 +115,7 @@ pub struct Leased {
     pub attempt: u32,
     /// How many attempts before it failed by a fault of the bridge: the schedule does not count those.
     pub faults: u32,
-    /// How many attempts were made before the schedule began again.
+    /// How many attempts the schedule does not count beside those: made before it began again, or interrupted.
     pub earlier: u32,
     /// When it is too old: from then on it is not sent.
     pub expires_at: Timestamp,

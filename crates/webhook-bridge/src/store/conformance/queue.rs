@@ -80,6 +80,7 @@ pub(crate) async fn what_a_killed_bridge_had_under_way_is_due_again(harness: &dy
     assert_eq!(shop.store.agenda().await.unwrap(), [(to, shop.now)]);
     let again = shop.claim(to, 1).await.remove(0);
     assert_eq!((again.key, again.attempt, again.faults), (lost.key, 2, 0));
+    assert_eq!(again.earlier, 1, "what was interrupted uses up nothing of the schedule");
     assert_eq!(shop.succeed(&lost).await, Finished::Lost);
 }
 

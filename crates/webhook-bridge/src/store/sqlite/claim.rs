@@ -162,7 +162,7 @@ pub(super) fn reclaim(write: &mut Write<'_>, until: Timestamp, now: Timestamp) -
     let rows: Vec<(i64, u64, u32)> = rows.collect::<Result<_>>()?;
     for &(endpoint, sequence, number) in &rows {
         let mut update = write.connection.prepare_cached(
-            "UPDATE delivery SET state = 0, due_at = ?3, lease = NULL, lease_until = NULL
+            "UPDATE delivery SET state = 0, due_at = ?3, earlier = earlier + 1, lease = NULL, lease_until = NULL
              WHERE endpoint_no = ?1 AND sequence = ?2",
         )?;
         update.execute(params![endpoint, sequence, now.as_millis()])?;

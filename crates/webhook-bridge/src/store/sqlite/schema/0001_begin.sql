@@ -82,7 +82,7 @@ CREATE TABLE delivery (
     attempts INTEGER NOT NULL,
     -- How many of them failed by a fault of the bridge.
     faults INTEGER NOT NULL,
-    -- How many were made before its schedule began again.
+    -- How many its schedule does not count beside those: made before it began again, or interrupted.
     earlier INTEGER NOT NULL DEFAULT 0,
     due_at INTEGER NOT NULL,
     -- From then on it is not sent: its age, or its event's time.
