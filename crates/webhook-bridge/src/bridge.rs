@@ -40,6 +40,8 @@ pub struct Bridge {
     drain: Duration,
     /// Ends the API; then, when nothing comes in any more, the dispatcher and the retention.
     stop: (CancellationToken, CancellationToken),
+    /// Done when any part has ended.
+    broken: CancellationToken,
     api: Part,
     parts: Vec<Part>,
 }
@@ -52,8 +54,18 @@ struct Part {
 }
 
 impl Part {
-    fn start(name: &'static str, work: impl Future<Output = Result<()>> + Send + 'static) -> Self {
-        Self { name, task: tokio::spawn(work) }
+    /// Starts it; `broken` is done when it ends, also by a panic.
+    fn start(
+        name: &'static str,
+        broken: &CancellationToken,
+        work: impl Future<Output = Result<()>> + Send + 'static,
+    ) -> Self {
+        let ended = broken.clone().drop_guard();
+        let task = tokio::spawn(async move {
+            let _ended = ended;
+            work.await
+        });
+        Self { name, task }
     }
 
     /// Waits until it has ended by itself; what it has under way at the deadline is cut off, and comes again.
@@ -77,16 +89,14 @@ impl Part {
 /// its API keys, which are shown nowhere else.
 ///
 /// # Errors
-/// What keeps it from starting.
+/// What keeps it from starting; [`Internal`](ErrorKind::Internal) when a part of it ended while it ran, so that whoever
+/// started it starts it again: what is due waits in the store.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<()> {
     let bridge = Bridge::start(config).await?;
     announce(&bridge)
         .map_err(|cause| Error::new(ErrorKind::Internal, "standard output is closed").with_source(cause))?;
     tracing::info!(address = %bridge.address, "the bridge listens");
-    shutdown.await;
-    tracing::info!("the bridge stops");
-    bridge.stop().await;
-    Ok(())
+    bridge.run(shutdown).await
 }
 
 fn announce(bridge: &Bridge) -> std::io::Result<()> {
@@ -112,11 +122,11 @@ impl Bridge {
     /// [`Conflict`](ErrorKind::Conflict) when another bridge has the store.
     pub async fn start(config: Config) -> Result<Self> {
         folder(&config.data)?;
-        let vault = Arc::new(Vault::open(&config.data.join("secret.key"))?);
         let (metrics, path) = (Arc::new(Metrics::default()), config.data.join("bridge.sqlite"));
         let store = SqliteStore::open_metered(&path, Timestamp::now(), Arc::clone(&metrics))?;
         let store: Arc<dyn Store> = Arc::new(store);
-        let keys = first_keys(&*store).await?;
+        let vault = Vault::open(&config.data.join("secret.key"), store.any_secret().await?.as_ref());
+        let vault = Arc::new(vault?);
         config.application.as_ref().map_or(Ok(()), Application::check)?;
         let sender = Sender::new(config.allow_targets.clone(), Arc::clone(&vault))?;
         let sender = sender.trusting(&config.roots)?;
@@ -125,26 +135,29 @@ impl Bridge {
         let address = listener.local_addr().map_err(|cause| unreachable(config.listen, cause))?;
         let bus = transports::connect(config.bus.reveal()).await?;
         intake::subscribe(&bus, Arc::clone(&store), Arc::clone(&metrics)).await?;
+        // Last of all that may fail: what is stored here and never shown would be lost.
+        let keys = first_keys(&*store).await?;
 
         let stop = (CancellationToken::new(), CancellationToken::new());
+        let broken = CancellationToken::new();
         let dispatcher =
             Dispatcher::new(Arc::clone(&store), sender.clone()).bus(bus.clone()).run(stop.1.clone());
         let upkeep = upkeep::run(Arc::clone(&store), stop.1.clone()).map(Ok);
         let retention = (config.retention, Arc::clone(&metrics));
         let retention = retention::keep(Arc::clone(&store), retention, stop.1.clone()).map(Ok);
         let mut parts = vec![
-            Part::start("dispatcher", dispatcher),
-            Part::start("upkeep", upkeep),
-            Part::start("retention", retention),
+            Part::start("dispatcher", &broken, dispatcher),
+            Part::start("upkeep", &broken, upkeep),
+            Part::start("retention", &broken, retention),
         ];
         let watched = parts.iter().map(|part| (part.name, part.task.abort_handle())).collect();
         let watch = Arc::new(Watch::new(Arc::clone(&store), bus.clone(), watched, config.unsent));
-        parts.push(Part::start("watch", Arc::clone(&watch).run(stop.1.clone()).map(Ok)));
+        parts.push(Part::start("watch", &broken, Arc::clone(&watch).run(stop.1.clone())));
         let app_key = config.app_key.map(Arc::new);
         let routes = router(Api { store: Arc::clone(&store), sender, vault, app_key, watch, metrics });
         let limits = Limits { stop: config.drain, ..Limits::default() };
-        let api = Part::start("the API", server::serve(listener, routes, limits, stop.0.clone()));
-        Ok(Self { address, keys, bus, store, drain: config.drain, stop, api, parts })
+        let api = Part::start("the API", &broken, server::serve(listener, routes, limits, stop.0.clone()));
+        Ok(Self { address, keys, bus, store, drain: config.drain, stop, broken, api, parts })
     }
 
     /// Where the API listens.
@@ -160,6 +173,22 @@ impl Bridge {
     /// The bus whose events it delivers.
     pub fn bus(&self) -> &EventBus {
         &self.bus
+    }
+
+    /// Runs until `shutdown` is done, then stops.
+    ///
+    /// # Errors
+    /// [`Internal`](ErrorKind::Internal) when a part of it ended by itself, and it stopped because of that.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<()> {
+        let ended = tokio::select! {
+            () = shutdown => Ok(()),
+            () = self.broken.cancelled() => {
+                Err(Error::new(ErrorKind::Internal, "a part of the bridge ended; the log says why"))
+            }
+        };
+        tracing::info!("the bridge stops");
+        self.stop().await;
+        ended
     }
 
     /// Stops: takes nothing in any more, waits for what is under way, stores what became of it. What does not end in time
@@ -202,4 +231,46 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
 
 fn unreachable(address: SocketAddr, cause: std::io::Error) -> Error {
     Error::invalid(format!("{address}: cannot listen there")).with_source(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(folder: &tempfile::TempDir) -> Config {
+        Config::new().data(folder.path()).listen("127.0.0.1:0".parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_bridge_without_one_of_its_parts_stops_and_says_so() {
+        for part in 0..4 {
+            let folder = tempfile::tempdir().unwrap();
+            let bridge = Bridge::start(config(&folder)).await.unwrap();
+            bridge.parts[part].task.abort();
+            let ended = timeout_at(
+                Instant::now() + Duration::from_secs(30),
+                bridge.run(std::future::pending::<()>()),
+            );
+            assert_eq!(ended.await.unwrap().unwrap_err().kind(), ErrorKind::Internal, "{part}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_ended_ends_the_bridge() {
+        let folder = tempfile::tempdir().unwrap();
+        let bridge = Bridge::start(config(&folder)).await.unwrap();
+        bridge.store.close().await;
+        assert!(bridge.run(std::future::pending::<()>()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_start_that_fails_keeps_no_key_to_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let config = config(&folder);
+        assert!(Bridge::start(config.clone().listen(taken.local_addr().unwrap())).await.is_err());
+        let bridge = Bridge::start(config).await.unwrap();
+        assert_eq!(bridge.fresh_keys().len(), 2);
+        bridge.stop().await;
+    }
 }

@@ -21,8 +21,16 @@ pub async fn run(store: Arc<dyn Store>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = store.expire(Timestamp::now()).await {
-            tracing::error!(%error, "what ran out could not be forgotten");
+        loop {
+            match store.expire(Timestamp::now()).await {
+                Ok(0) => break,
+                Ok(_) if stop.is_cancelled() => return,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(%error, "what ran out could not be forgotten");
+                    break;
+                }
+            }
         }
     }
 }

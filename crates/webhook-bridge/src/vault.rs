@@ -1,7 +1,7 @@
 //! Secrets at rest: encrypted with one key that is not in the store.
 
 use std::fmt;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind as Io, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -33,25 +33,29 @@ impl Vault {
         Ok(Self { key, random: SystemRandom::new() })
     }
 
-    /// The vault whose key is in this file; the file is made, readable by its owner only, when there is none.
+    /// The vault whose key is in this file, which must open what the store has sealed, if it has anything. Only where it
+    /// has nothing, a file that is not there is made, readable by its owner only.
     ///
     /// # Errors
-    /// [`Invalid`](ErrorKind::Invalid) when the file cannot be used or is not 32 bytes.
-    pub fn open(path: &Path) -> Result<Self> {
-        let unusable =
-            |cause| Error::invalid(format!("{}: cannot be used", path.display())).with_source(cause);
-        let mut fresh = [0; KEY];
-        SystemRandom::new()
-            .fill(&mut fresh)
-            .map_err(|_| Error::new(ErrorKind::Internal, "the system has no randomness"))?;
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-            Ok(mut file) => file.write_all(&fresh).and_then(|()| file.sync_all()).map_err(unusable)?,
-            Err(error) if error.kind() == Io::AlreadyExists => {}
-            Err(error) => return Err(unusable(error)),
+    /// [`Invalid`](ErrorKind::Invalid) when the file cannot be used, is not 32 bytes, or is not the store's.
+    pub fn open(path: &Path, sealed: Option<&Sealed>) -> Result<Self> {
+        let refused = |why: &str| Error::invalid(format!("{}: {why}", path.display()));
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == Io::NotFound && sealed.is_none() => {
+                make(path).map_err(|cause| refused("cannot be made").with_source(cause))?
+            }
+            Err(cause) => {
+                let why = "cannot be read, and the secrets in the store beside it open with no other key";
+                return Err(refused(if sealed.is_some() { why } else { "cannot be read" }).with_source(cause));
+            }
+        };
+        let key = bytes.as_slice().try_into().map_err(|_| refused("must have 32 bytes"))?;
+        let vault = Self::new(key)?;
+        match sealed.map(|sealed| vault.open_secret(sealed)) {
+            Some(Err(_)) => Err(refused("is not the key of the secrets in the store beside it")),
+            _ => Ok(vault),
         }
-        let bytes = std::fs::read(path).map_err(unusable)?;
-        let key = bytes.as_slice().try_into();
-        Self::new(key.map_err(|_| Error::invalid(format!("{}: must have 32 bytes", path.display())))?)
     }
 
     /// Encrypts a secret.
@@ -84,6 +88,21 @@ impl Vault {
     }
 }
 
+/// Makes a key that is there whole or not at all, also after a loss of power.
+fn make(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut key = vec![0; KEY];
+    SystemRandom::new().fill(&mut key).map_err(|_| std::io::Error::other("the system has no randomness"))?;
+    let begun = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&begun)?;
+    file.write_all(&key)?;
+    file.sync_all()?;
+    std::fs::rename(&begun, path)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(key)
+}
+
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Vault")
@@ -111,8 +130,22 @@ mod tests {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret.key");
-        let sealed = Vault::open(&path).unwrap().seal(&Secret::new("s")).unwrap();
-        assert_eq!(Vault::open(&path).unwrap().open_secret(&sealed).unwrap().reveal(), "s");
+        let sealed = Vault::open(&path, None).unwrap().seal(&Secret::new("s")).unwrap();
+        assert_eq!(Vault::open(&path, Some(&sealed)).unwrap().open_secret(&sealed).unwrap().reveal(), "s");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_that_is_not_the_stores_is_refused_and_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret.key");
+        let sealed = Vault::new(&[1; 32]).unwrap().seal(&Secret::new("s")).unwrap();
+        let missing = Vault::open(&path, Some(&sealed)).unwrap_err();
+        assert!(missing.to_string().contains("no other key"), "{missing}");
+        assert!(!path.exists());
+        std::fs::write(&path, [2; 32]).unwrap();
+        let other = Vault::open(&path, Some(&sealed)).unwrap_err();
+        assert!(other.to_string().contains("is not the key"), "{other}");
+        assert_eq!(std::fs::read(&path).unwrap(), [2; 32]);
     }
 }

@@ -6,12 +6,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use eventbus::{EventBus, Timestamp};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Sender;
 use super::desk::Desk;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::store::{Front, Store};
 
 /// How long to wait when the store cannot be asked, and how often to look for leases that ran out.
@@ -43,13 +43,10 @@ impl Dispatcher {
     /// Sends what is due until it is stopped; then waits for the requests under way, which have their deadlines.
     ///
     /// # Errors
-    /// As the store's, when it cannot say at the start what is pending.
+    /// [`Closed`](ErrorKind::Closed) when the store ends before it could say what is pending.
     pub async fn run(self, stop: CancellationToken) -> Result<()> {
         let desk = Desk::new(self.store, self.sender, self.bus);
-        let now = Timestamp::now();
-        for (endpoint, due) in desk.store.agenda().await? {
-            desk.agenda().due(endpoint, due, now);
-        }
+        begin(&desk, &stop).await?;
         let front: Weak<Desk> = Arc::downgrade(&desk);
         desk.store.attach(front as Weak<dyn Front>);
         let mut sweep = Instant::now() + SWEEP;
@@ -64,6 +61,27 @@ impl Dispatcher {
         desk.close().await;
         Ok(())
     }
+}
+
+/// Learns what is pending, however long the store is in trouble.
+async fn begin(desk: &Desk, stop: &CancellationToken) -> Result<()> {
+    while !stop.is_cancelled() {
+        match desk.store.agenda().await {
+            Ok(pending) => {
+                let now = Timestamp::now();
+                let mut agenda = desk.agenda();
+                pending.into_iter().for_each(|(endpoint, due)| agenda.due(endpoint, due, now));
+                break;
+            }
+            Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
+            Err(error) => tracing::error!(%error, "what is pending could not be read"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = sleep(PAUSE) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Waits until something became due, there is room for something that is, or it is time for something.

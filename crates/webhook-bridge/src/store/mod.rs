@@ -21,7 +21,7 @@ use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryFilter, DeliveryKey, DeliveryRecord,
     DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList, EndpointPage,
     EventRecord, Expected, Finished, IdempotencyKey, Ingested, KeyDigest, LogPage, Mode, NewEndpoint, Pruned,
-    Recovered, Recovery, Released, Resent, Retention, Rotation, SecretVersion, Standing, Wanted,
+    Recovered, Recovery, Released, Resent, Retention, Rotation, Sealed, SecretVersion, Standing, Wanted,
 };
 
 pub use front::{Front, Ticket};
@@ -195,8 +195,12 @@ pub trait Store: Debug + Send + Sync {
     /// What [`recover`](Self::recover) would make due.
     async fn recoverable(&self, mode: Mode, recovery: Recovery) -> Result<Option<Recovered>>;
 
-    /// Forgets what ran out: secrets, which do not sign from then on, and keys of publishing. Tells how many.
+    /// Forgets some of what ran out: secrets, which do not sign from then on, and keys of publishing. Tells how many; none
+    /// when nothing is left.
     async fn expire(&self, now: Timestamp) -> Result<u32>;
+
+    /// Any secret that is stored, to see whether the vault's key opens it.
+    async fn any_secret(&self) -> Result<Option<Sealed>>;
 
     /// Stores API keys unless there are any; tells whether it did.
     async fn first_keys(&self, keys: Vec<(KeyDigest, Mode)>, now: Timestamp) -> Result<FirstKeys>;

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::idle::Idle;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::metrics::Metrics;
 use crate::model::Due;
 use crate::store::Store;
@@ -76,14 +76,17 @@ impl Watch {
     }
 
     /// Looks every now and then, until it is stopped.
-    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+    ///
+    /// # Errors
+    /// [`Closed`](ErrorKind::Closed) when the store has ended, which no waiting mends.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) -> Result<()> {
         loop {
             let began = Instant::now();
-            self.look().await;
+            self.look().await?;
             self.tell();
             let wait = (began.elapsed() * REST).max(EVERY.min(self.bound / LOOKS));
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return Ok(()),
                 () = sleep(wait) => {}
             }
         }
@@ -113,7 +116,7 @@ impl Watch {
         metrics.oldest_due_age.set(due.as_secs_f64());
     }
 
-    async fn look(&self) {
+    async fn look(&self) -> Result<()> {
         let answer = timeout(ANSWER, ask(&*self.store, Timestamp::now())).await;
         let mut seen = self.seen();
         seen.looked = Instant::now();
@@ -123,9 +126,13 @@ impl Watch {
                 seen.oldest = due.iter().map(|due| due.since).min();
                 None
             }
-            Ok(Err(error)) => Some(error.to_string().into()),
+            Ok(Err(error)) => {
+                seen.store = Some(error.to_string().into());
+                return if error.kind() == ErrorKind::Closed { Err(error) } else { Ok(()) };
+            }
             Err(_) => Some("it does not answer".into()),
         };
+        Ok(())
     }
 
     /// Says once when something is wrong, and when it no longer is.
@@ -186,7 +193,7 @@ mod tests {
         let (_folder, watch) =
             watch(vec![("upkeep", ends.abort_handle()), ("dispatcher", runs.abort_handle())]).await;
         ends.await.unwrap();
-        watch.look().await;
+        watch.look().await.unwrap();
         assert_eq!(parts(&watch), ["upkeep"]);
         runs.abort();
         assert!(runs.await.is_err());
@@ -194,7 +201,7 @@ mod tests {
         watch.bus.shutdown(Duration::ZERO).await;
         assert_eq!(parts(&watch), ["upkeep", "dispatcher", "bus"]);
         watch.store.close().await;
-        watch.look().await;
+        assert_eq!(watch.look().await.unwrap_err().kind(), ErrorKind::Closed);
         assert_eq!(parts(&watch), ["upkeep", "dispatcher", "store", "bus"]);
     }
 

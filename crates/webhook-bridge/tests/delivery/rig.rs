@@ -27,7 +27,7 @@ pub(crate) struct Rig {
 impl Rig {
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let vault = Arc::new(Vault::open(&folder.path().join("secret.key")).unwrap());
+        let vault = Arc::new(Vault::open(&folder.path().join("secret.key"), None).unwrap());
         let store = SqliteStore::open(&folder.path().join("bridge.sqlite"), Timestamp::now()).unwrap();
         let store: Arc<dyn Store> = Arc::new(store);
         let allowed = vec!["127.0.0.1/32".parse().unwrap()];

@@ -75,6 +75,7 @@ macro_rules! suite {
             what_is_tried_again_is_whole_and_never_sent_without_its_body
             what_is_tried_again_is_not_forgotten_and_its_key_keeps_its_order
             bodies_are_forgotten_also_after_all_was_forgotten
+            keys_of_publishing_that_ran_out_are_forgotten_little_by_little
         );
     };
     (@ $harness:expr, $group:ident: $($case:ident)*) => {$(
@@ -181,7 +182,7 @@ pub(super) fn status(status: u16) -> Outcome {
     Outcome::Answered { status, retry_after: None, wish: None }
 }
 
-fn event(id: &str, key: Option<&str>) -> AnyEvent {
+pub(super) fn event(id: &str, key: Option<&str>) -> AnyEvent {
     let body = format!(
         r#"{{"id":"{id}","livemode":false,"type":"a.b","source":"shop","data":{{}},"created_at":"2026-01-01T00:00:00Z"}}"#
     );

@@ -5,10 +5,10 @@ use std::time::Duration;
 use eventbus::Timestamp;
 use eventbus::transport::Order;
 
-use super::{Harness, Shop, status};
+use super::{Harness, Shop, event, status};
 use crate::model::{
-    DeliveryKey, DeliveryState, Ending, EndpointChange, EndpointId, EndpointKey, EndpointStatus, Ingested,
-    Mode, Next, Outcome, Pruned, Recovery, Resent, Retention, Trouble,
+    DeliveryKey, DeliveryState, Ending, EndpointChange, EndpointId, EndpointKey, EndpointStatus,
+    IdempotencyKey, Ingested, Mode, Next, Outcome, Pruned, Recovery, Resent, Retention, Trouble,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -154,4 +154,20 @@ pub(crate) async fn bodies_are_forgotten_also_after_all_was_forgotten(harness: &
     shop.ingest("e0").await;
     shop.wait(31 * DAY);
     assert_eq!(forget(&shop).await, 1 + 1, "what nobody sent, and its body");
+}
+
+pub(crate) async fn keys_of_publishing_that_ran_out_are_forgotten_little_by_little(harness: &dyn Harness) {
+    let mut shop = Shop::open(harness).await;
+    let key = |id: &str| IdempotencyKey { key: id.to_owned(), hash: [1; 32], expires_at: shop.now.plus(DAY) };
+    let ids: Vec<_> = (0..EVENTS).map(|n| format!("e{n}")).collect();
+    let stored = ids.iter().map(|id| shop.store.ingest_once(event(id, None), key(id)));
+    assert!(futures::future::join_all(stored).await.iter().all(Result::is_ok));
+    assert_eq!(shop.store.expire(shop.now).await.unwrap(), 0, "they are still known");
+    shop.wait(DAY);
+    let mut forgotten = 0;
+    while let part @ 1.. = shop.store.expire(shop.now).await.unwrap() {
+        assert!(part <= 256, "{part}: the writer is free for others soon");
+        forgotten += part;
+    }
+    assert_eq!(forgotten, u32::try_from(EVENTS).unwrap());
 }

@@ -26,7 +26,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -48,7 +49,7 @@ use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryFilter, DeliveryKey, DeliveryRecord,
     DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList, EndpointPage,
     EventRecord, Expected, Finished, IdempotencyKey, Ingested, KeyDigest, LogPage, Mode, NewEndpoint, Pruned,
-    Recovered, Recovery, Released, Resent, Retention, Rotation, SecretVersion, Standing, Wanted,
+    Recovered, Recovery, Released, Resent, Retention, Rotation, Sealed, SecretVersion, Standing, Wanted,
 };
 
 /// The store in one SQLite file (WAL, `synchronous=FULL`), for one bridge at a time.
@@ -79,6 +80,7 @@ impl SqliteStore {
     /// As [`open`](Self::open).
     pub fn open_metered(path: &Path, now: Timestamp, metrics: Arc<Metrics>) -> Result<Self> {
         let lock = lock(path)?;
+        private(path)?;
         let mut connection = connect(path).map_err(|cause| error(&cause))?;
         check(&connection)?;
         schema::migrate(&mut connection).map_err(|cause| error(&cause))?;
@@ -100,7 +102,7 @@ impl SqliteStore {
 /// One bridge per file: two would hold each other's leases for lost.
 fn lock(path: &Path) -> Result<File> {
     let beside = path.with_extension("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&beside);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&beside);
     let unusable =
         |cause| Error::invalid(format!("{}: cannot be written", beside.display())).with_source(cause);
     let file = file.map_err(unusable)?;
@@ -109,6 +111,21 @@ fn lock(path: &Path) -> Result<File> {
         Error::new(ErrorKind::Conflict, message).with_source(std::io::Error::from(cause))
     })?;
     Ok(file)
+}
+
+/// The file is its owner's alone, whatever the folder allows: SQLite makes the files beside it with the same permissions.
+fn private(path: &Path) -> Result<()> {
+    let unusable = |cause| Error::invalid(format!("{}: cannot be used", path.display())).with_source(cause);
+    let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
+    drop(made.map_err(unusable)?);
+    for end in ["", "-wal", "-shm"] {
+        let file = format!("{}{end}", path.display());
+        match std::fs::set_permissions(&file, Permissions::from_mode(0o600)) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(unusable(cause)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// How many pages of 4 KiB gather beside the file before they are copied into it, and how many are kept in memory.
@@ -333,6 +350,10 @@ impl Store for SqliteStore {
         let expire =
             move |write: &mut Write<'_>| Ok(secrets::expire(write, now)? + publishing::expire(write, now)?);
         self.writer()?.call(expire).await
+    }
+
+    async fn any_secret(&self) -> Result<Option<Sealed>> {
+        self.reader.call(secrets::any).await
     }
 
     async fn first_keys(&self, keys: Vec<(KeyDigest, Mode)>, now: Timestamp) -> Result<FirstKeys> {

@@ -48,11 +48,21 @@ pub(super) fn once(
     Ok(Ok(ingested))
 }
 
-/// Forgets the keys that ran out.
+/// Keys that ran out: as many as are forgotten at once, so that nobody waits long for the writer.
+pub(super) const EXPIRED: &str = "SELECT livemode, key FROM idempotency INDEXED BY idempotency_expiry
+     WHERE expires_at <= ?1 LIMIT 256";
+
+/// Forgets keys that ran out, some of them.
 pub(super) fn expire(write: &Write<'_>, now: Timestamp) -> Result<u32> {
-    let expired = "DELETE FROM idempotency INDEXED BY idempotency_expiry WHERE expires_at <= ?1";
-    let count = write.connection.prepare_cached(expired)?.execute([now.as_millis()])?;
-    Ok(u32::try_from(count).unwrap_or(u32::MAX))
+    let mut expired = write.connection.prepare_cached(EXPIRED)?;
+    let rows = expired.query_map([now.as_millis()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows: Vec<(bool, String)> = rows.collect::<Result<_>>()?;
+    let mut delete =
+        write.connection.prepare_cached("DELETE FROM idempotency WHERE livemode = ?1 AND key = ?2")?;
+    for (livemode, key) in &rows {
+        delete.execute(params![livemode, key])?;
+    }
+    Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
 }
 
 /// Stores an event and one delivery of it, to an endpoint of its mode.

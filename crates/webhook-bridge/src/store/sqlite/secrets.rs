@@ -80,6 +80,12 @@ pub(super) fn list(connection: &Connection, (mode, id): (Mode, &EndpointId)) -> 
     rows.collect()
 }
 
+/// One of those that are stored.
+pub(super) fn any(connection: &Connection) -> Result<Option<Sealed>> {
+    let sealed = "SELECT sealed FROM endpoint_secret LIMIT 1";
+    connection.query_row(sealed, [], |row| row.get(0).map(Sealed)).optional()
+}
+
 /// Deletes the secrets that ran out: they sign no more as it is, and need not be kept.
 pub(super) fn expire(write: &mut Write<'_>, now: Timestamp) -> Result<u32> {
     let count = write.connection.prepare_cached(EXPIRED)?.execute([now.as_millis()])?;

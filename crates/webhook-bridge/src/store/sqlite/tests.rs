@@ -31,6 +31,23 @@ async fn two_bridges_never_have_one_store() {
     assert_eq!(second.unwrap_err().kind(), ErrorKind::Conflict);
 }
 
+#[tokio::test]
+async fn the_files_are_their_owners_alone_whatever_the_folder_allows() {
+    let file = file();
+    std::fs::set_permissions(file.folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let path = file.folder.path().join("s.sqlite");
+    std::fs::write(&path, []).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+    let shop = Shop::open(&file).await;
+    shop.ingest("e1").await;
+    let files = std::fs::read_dir(file.folder.path()).unwrap().map(|entry| entry.unwrap());
+    let modes: Vec<_> = files
+        .map(|entry| (entry.file_name(), entry.metadata().unwrap().permissions().mode() & 0o777))
+        .collect();
+    assert_eq!(modes.len(), 4, "{modes:?}");
+    assert!(modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
+}
+
 /// Damage is one row's trouble: whoever it is of gets nothing, the others are served.
 #[tokio::test]
 async fn an_endpoint_whose_row_is_damaged_holds_up_no_other() {
@@ -83,6 +100,7 @@ const QUERIES: &[(&str, &[&str])] = &[
     (attempts::WINDOWED, &["PRIMARY KEY (endpoint_no=?", "answer_attempt (endpoint_no=?"]),
     (deliveries::OF_EVENT, &["event_identity (livemode=? AND id=?)", "delivery_event (event_no=?)"]),
     (line::FIRST, &["delivery_line (endpoint_no=? AND key=?)"]),
+    (publishing::EXPIRED, &["idempotency_expiry (expires_at<?)"]),
     (prune::PARKED, &["delivery_parked (due_at<?)"]),
     (
         prune::ENDPOINTS,
