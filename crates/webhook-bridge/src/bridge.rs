@@ -134,7 +134,7 @@ impl Bridge {
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().map_err(|cause| unreachable(config.listen, cause))?;
         let bus = transports::connect(config.bus.reveal()).await?;
-        intake::subscribe(&bus, Arc::clone(&store), Arc::clone(&metrics)).await?;
+        intake::subscribe(&bus, &config.group, Arc::clone(&store), Arc::clone(&metrics)).await?;
         // Last of all that may fail: what is stored here and never shown would be lost.
         let keys = first_keys(&*store).await?;
 

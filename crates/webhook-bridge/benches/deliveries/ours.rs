@@ -69,7 +69,9 @@ impl Contender for Ours {
         let dispatcher = Dispatcher::new(Arc::clone(&store), sender).run(stop.clone());
         let dispatcher = sends.then(|| tokio::spawn(dispatcher));
         let bus = EventBus::connect("local:").await.expect("it is in this process");
-        intake::subscribe(&bus, Arc::clone(&store), Arc::default()).await.expect("it is in this process");
+        intake::subscribe(&bus, "bench", Arc::clone(&store), Arc::default())
+            .await
+            .expect("it is in this process");
         Self { bus, store, stop, dispatcher, before: load.stored, folder }
     }
 

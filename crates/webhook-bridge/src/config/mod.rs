@@ -13,6 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use eventbus::transport::Group;
 use tracing_subscriber::EnvFilter;
 
 use crate::dispatcher::Roots;
@@ -34,6 +35,9 @@ pub struct Config {
     pub data: PathBuf,
     /// The URL of the bus whose events are delivered. Default `local:`.
     pub bus: BusUrl,
+    /// The group it subscribes as. Bridges with stores of their own on one bus need groups of their own, for a group's
+    /// members share its events. Default `webhook-bridge`.
+    pub group: String,
     /// Networks and ports that may be called although they are not public, such as `127.0.0.1/32:3000`. Default none.
     pub allow_targets: Vec<Allowed>,
     /// Authorities whose certificates are trusted at endpoints, beside those Mozilla trusts. Default none.
@@ -64,6 +68,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8440)),
             data: PathBuf::from("webhook-bridge-data"),
             bus: BusUrl("local:".to_owned()),
+            group: "webhook-bridge".to_owned(),
             allow_targets: Vec::new(),
             roots: Roots::default(),
             app_key: None,
@@ -106,6 +111,16 @@ pub const SETTINGS: &[Setting] = &[
         help: "The bus whose events are delivered: local:, redis://…, amqp://… [default: local:]",
         set: |config, text| {
             config.bus = BusUrl(some(text, "must be a URL such as redis://127.0.0.1")?.to_owned());
+            Ok(())
+        },
+        ..Setting::EMPTY
+    },
+    Setting {
+        name: "group",
+        value: "NAME",
+        help: "The group it subscribes as: bridges with stores of their own need their own [default: webhook-bridge]",
+        set: |config, text| {
+            config.group = Group::new(some(text, "must be a name")?.to_owned())?.to_string();
             Ok(())
         },
         ..Setting::EMPTY
@@ -296,6 +311,12 @@ impl Config {
     #[must_use]
     pub fn bus(self, url: impl Into<String>) -> Self {
         Self { bus: BusUrl(url.into()), ..self }
+    }
+
+    /// Sets the group it subscribes as.
+    #[must_use]
+    pub fn group(self, name: impl Into<String>) -> Self {
+        Self { group: name.into(), ..self }
     }
 
     /// Sets what may be called although it is not public.

@@ -19,6 +19,7 @@ const FILE: &str = r#"
 listen = "0.0.0.0:80"
 data = "/srv/bridge"
 bus = "redis://app:hidden@10.0.0.1/0"
+group = "staging"
 allow_targets = ["127.0.0.1/32:3000", "10.0.0.0/8"]
 retention_days = [9, 10, 11]
 unsent_seconds = 20
@@ -38,6 +39,7 @@ fn a_file_and_the_environment_say_the_same_with_the_same_names() {
         ("WEBHOOK_BRIDGE_LISTEN", "0.0.0.0:80"),
         ("WEBHOOK_BRIDGE_DATA", "/srv/bridge"),
         ("WEBHOOK_BRIDGE_BUS", "redis://app:hidden@10.0.0.1/0"),
+        ("WEBHOOK_BRIDGE_GROUP", "staging"),
         ("WEBHOOK_BRIDGE_ALLOW_TARGETS", "127.0.0.1/32:3000, 10.0.0.0/8"),
         ("WEBHOOK_BRIDGE_RETENTION_DAYS", "9, 10,11"),
         ("WEBHOOK_BRIDGE_UNSENT_SECONDS", "20"),

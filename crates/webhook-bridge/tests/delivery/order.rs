@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use eventbus::transport::Order;
+use eventbus::{AnyEvent, Key};
 use http::StatusCode;
 
 use crate::receiver::Receiver;
@@ -61,4 +62,27 @@ async fn hundreds_of_events_of_many_keys_arrive_in_the_order_of_their_key_though
         }
     }
     rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_the_bus_has_in_order_of_a_key_arrives_in_it() {
+    const EVENTS: usize = 2000;
+    let (folder, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::start().await);
+    let (bridge, caller) = crate::bridge(&folder, &receiver).await;
+    let wish = serde_json::json!({ "url": receiver.url(), "enabled_events": ["*"], "ordering": "key" });
+    assert_eq!(caller.post("/v1/endpoints", wish.to_string()).await.0, StatusCode::CREATED);
+    let event = |number: usize| {
+        let event = AnyEvent::from_json(crate::EVENT.replace("evt_1", &number.to_string())).unwrap();
+        event.with_envelope(|envelope| envelope.key = Some(Key::new(format!("{}", number % 2)).unwrap()))
+    };
+    bridge.bus().publish_all((0..EVENTS).map(event)).await.unwrap();
+    let mut next = [0, 1];
+    while next != [EVENTS, EVENTS + 1] {
+        let request = receiver.next().await;
+        request.answer(StatusCode::OK);
+        let number: usize = request.header("webhook-id").parse().unwrap();
+        assert_eq!(number, next[number % 2], "all of its key before it have arrived");
+        next[number % 2] += 2;
+    }
+    bridge.stop().await;
 }
