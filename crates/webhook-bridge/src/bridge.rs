@@ -128,7 +128,7 @@ impl Bridge {
         let vault = Vault::open(&config.data.join("secret.key"), store.any_secret().await?.as_ref());
         let vault = Arc::new(vault?);
         config.application.as_ref().map_or(Ok(()), Application::check)?;
-        let sender = Sender::new(config.allow_targets.clone(), Arc::clone(&vault))?;
+        let sender = Sender::new(config.egress(), Arc::clone(&vault))?;
         let sender = sender.trusting(&config.roots)?;
         let sender = sender.application(config.application.clone()).metered(Arc::clone(&metrics));
         let listener = listen(config.listen).await?;

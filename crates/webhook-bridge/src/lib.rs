@@ -31,7 +31,7 @@
 //! | `cli/`, the program's alone | the command line, a file per noun; it speaks to the API |
 //! | [`intake`] · [`api`] | from the bus, acked after the commit · every route, and a file per noun |
 //! | [`store`] | what a store must do, and `conformance`, which checks it; `sqlite/` has the only SQL: `schema/` the tables, `writer` the thread that commits together, `line` order by key |
-//! | [`dispatcher`] | `agenda` whose turn it is · `claim` what is due · `desk` what is under way, and what is stored with room for it · `attempt` one request · `connector` · [`egress`](dispatcher::egress) which addresses may be called |
+//! | [`dispatcher`] | `agenda` whose turn it is · `claim` what is due · `desk` what is under way, and what is stored with room for it · `attempt` one request · [`answer`](dispatcher::answer) what is read of it · `connector`, `resolver` · [`egress`](dispatcher::egress) which names and addresses may be called |
 //! | [`retention`] | what is forgotten when |
 //! | [`upkeep`] | what ran out is forgotten |
 //! | `metrics` | what is counted: one row per metric |

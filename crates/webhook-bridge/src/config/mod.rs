@@ -9,7 +9,7 @@
 mod sources;
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use eventbus::transport::Group;
 use tracing_subscriber::EnvFilter;
 
 use crate::dispatcher::Roots;
-use crate::dispatcher::egress::Allowed;
+use crate::dispatcher::egress::{Allowed, Egress, Guard};
 use crate::error::{Error, Result};
 use crate::model::{Application, Retention};
 use crate::signing::AppKey;
@@ -42,6 +42,11 @@ pub struct Config {
     pub allow_targets: Vec<Allowed>,
     /// Authorities whose certificates are trusted at endpoints, beside those Mozilla trusts. Default none.
     pub roots: Roots,
+    /// The name by which the bridge itself is reached, such as `hooks.shop.example`: endpoints there are refused, and where a
+    /// name looks like it. Default none.
+    pub public_name: Option<String>,
+    /// The name servers that are asked for the addresses of endpoints. Default those of the system.
+    pub dns_servers: Vec<SocketAddr>,
     /// The key of the application whose components may call Payment Kit's API: a public key, or `BLOCKLET_APP_SK`, with
     /// which endpoints that are made there are also signed for. Default none, and that API answers nobody.
     pub app_key: Option<AppKey>,
@@ -71,6 +76,8 @@ impl Default for Config {
             group: "webhook-bridge".to_owned(),
             allow_targets: Vec::new(),
             roots: Roots::default(),
+            public_name: None,
+            dns_servers: Vec::new(),
             app_key: None,
             application: None,
             retention: Retention::default(),
@@ -143,6 +150,28 @@ pub const SETTINGS: &[Setting] = &[
         help: "Authorities that are trusted at endpoints beside those Mozilla trusts: a file of PEM [default: none]",
         set: |config, text| {
             config.roots = Roots::read(some(text, "must be a file")?.as_ref())?;
+            Ok(())
+        },
+        ..Setting::EMPTY
+    },
+    Setting {
+        name: "public_name",
+        value: "NAME",
+        help: "The name by which the bridge itself is reached: it is no endpoint's, nor one that looks like it",
+        set: |config, text| {
+            config.public_name = Some(some(text, "must be a name such as hooks.shop.example")?.to_owned());
+            Ok(())
+        },
+        ..Setting::EMPTY
+    },
+    Setting {
+        name: "dns_servers",
+        value: "ADDRESSES",
+        help: "The name servers that are asked for the addresses of endpoints, such as 9.9.9.9,[2620:fe::fe]:53 \
+               [default: those of the system]",
+        set: |config, text| {
+            let servers = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+            config.dns_servers = servers.map(dns_server).collect::<Result<_>>()?;
             Ok(())
         },
         ..Setting::EMPTY
@@ -325,6 +354,24 @@ impl Config {
         Self { allow_targets: targets, ..self }
     }
 
+    /// Sets the name by which the bridge itself is reached.
+    #[must_use]
+    pub fn public_name(self, name: impl Into<String>) -> Self {
+        Self { public_name: Some(name.into()), ..self }
+    }
+
+    /// Sets the name servers that are asked.
+    #[must_use]
+    pub fn dns_servers(self, servers: Vec<SocketAddr>) -> Self {
+        Self { dns_servers: servers, ..self }
+    }
+
+    /// What it may call, and how it finds it.
+    pub(crate) fn egress(&self) -> Egress {
+        let guard = Guard::new(self.allow_targets.clone()).own(self.public_name.clone());
+        Egress { guard, dns_servers: self.dns_servers.clone() }
+    }
+
     /// Sets the key of the application whose components may call Payment Kit's API.
     #[must_use]
     pub fn app_key(self, key: AppKey) -> Self {
@@ -359,6 +406,12 @@ impl Config {
 fn some<'a>(text: &'a str, rule: &'static str) -> Result<&'a str> {
     let text = text.trim();
     if text.is_empty() { Err(Error::invalid(rule)) } else { Ok(text) }
+}
+
+/// An address, at port 53 where it names none.
+fn dns_server(text: &str) -> Result<SocketAddr> {
+    let invalid = |_| Error::invalid("must be addresses such as 9.9.9.9,[2620:fe::fe]:53");
+    text.parse().or_else(|_| text.parse().map(|ip: IpAddr| SocketAddr::new(ip, 53))).map_err(invalid)
 }
 
 fn seconds(text: &str) -> Result<Duration> {

@@ -101,6 +101,17 @@ fn how_long_is_kept_is_three_numbers_of_days() {
 }
 
 #[test]
+fn name_servers_are_addresses_at_their_own_port_or_53() {
+    let read = |text: &str| variables(&[("WEBHOOK_BRIDGE_DNS_SERVERS", text)]);
+    let servers = read("9.9.9.9, 127.0.0.1:5353,2620:fe::fe,[::1]:54").unwrap().dns_servers;
+    let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
+    assert_eq!(servers, ["9.9.9.9:53", "127.0.0.1:5353", "[2620:fe::fe]:53", "[::1]:54"]);
+    for text in ["dns.example", "9.9.9.9:x", "9.9.9"] {
+        assert!(read(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn the_page_lists_every_setting() {
     let page = include_str!("../../README.md");
     let rows: Vec<_> = page.lines().skip_while(|line| *line != "| setting | what |").skip(2).collect();

@@ -5,36 +5,27 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use eventbus::Timestamp;
-use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use http_body_util::Full;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
+use super::answer::{HEAD, HEADERS, read};
 use super::connector::{ConnectError, Connector};
-use super::egress::Allowed;
+use super::egress::Egress;
 use super::tls::Roots;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metrics;
-use crate::model::{
-    Answer, Application, Attempt, EndpointUrl, Leased, Outcome, Prepared, Target, Trouble, Wish,
-};
+use crate::model::{Answer, Application, Attempt, EndpointUrl, Leased, Outcome, Prepared, Target, Trouble};
 use crate::retry::{self, Case};
 use crate::signing::{Delivery, Format, webhook_id};
 use crate::trace;
 use crate::vault::Vault;
 
-/// How much of an answer's body is kept; reading ends there, and the connection with it.
-const KEPT: usize = 16 * 1024;
-/// The largest head of an answer, and the most headers in it.
-const HEAD: usize = 64 * 1024;
-const HEADERS: usize = 128;
-/// By which header an answer asks for more than its status says.
-const WISH: &str = "webhook-delivery";
 /// How long a connection that is not used is kept.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -58,12 +49,12 @@ impl fmt::Debug for Sender {
 type Exchange = (Outcome, Answer);
 
 impl Sender {
-    /// A sender that may call these targets beside the public ones.
+    /// A sender that calls what the guard admits.
     ///
     /// # Errors
-    /// [`Internal`](ErrorKind::Internal) when TLS cannot be set up.
-    pub fn new(allowed: Vec<Allowed>, vault: Arc<Vault>) -> Result<Self> {
-        let connector = Connector::new(allowed)?;
+    /// [`Internal`](ErrorKind::Internal) when TLS or the resolver cannot be set up.
+    pub fn new(egress: impl Into<Egress>, vault: Arc<Vault>) -> Result<Self> {
+        let connector = Connector::new(egress.into())?;
         Ok(Self { client: client(&connector), connector, vault, application: None, metrics: Arc::default() })
     }
 
@@ -227,30 +218,6 @@ fn headers(headers: &mut HeaderMap, leased: &Leased, signed: Vec<(&'static str, 
 
 fn failed(trouble: Trouble, note: String) -> Exchange {
     (Outcome::Failed(trouble), Answer { body: Bytes::new(), note: Some(note) })
-}
-
-/// The answer's head decides; its body is kept up to a limit and until the deadline.
-async fn read(response: Response<Incoming>, deadline: Instant) -> Exchange {
-    let status = response.status().as_u16();
-    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let retry_after =
-        header(RETRY_AFTER.as_str()).and_then(|value| retry::retry_after(value, Timestamp::now()));
-    let wish = header(WISH).and_then(Wish::parse);
-    let mut body = response.into_body();
-    let mut kept = BytesMut::new();
-    let note = loop {
-        match timeout_at(deadline, body.frame()).await {
-            Ok(None) => break None,
-            Ok(Some(Ok(frame))) => kept.extend_from_slice(frame.data_ref().unwrap_or(&Bytes::new())),
-            Ok(Some(Err(error))) => break Some(format!("the body broke: {error}")),
-            Err(_) => break Some("the body did not end in time".to_owned()),
-        }
-        if kept.len() >= KEPT {
-            kept.truncate(KEPT);
-            break Some("the body was longer than what is kept".to_owned());
-        }
-    };
-    (Outcome::Answered { status, retry_after, wish }, Answer { body: kept.freeze(), note })
 }
 
 /// Why no connection was made, if that is it; all else is what hyper says of one.

@@ -1,7 +1,7 @@
 //! How connections are made: resolve, ask the guard about every address, dial one of those, secure it.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -20,18 +20,22 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tower::Service;
 
-use super::egress::{Allowed, admit_host};
+use super::egress::{Egress, Guard};
+use super::resolver::Resolver;
 use super::tls::{self, Roots};
 use crate::error::Result;
 use crate::model::Trouble;
 
 /// The longest each step may take; the attempt's deadline covers them all.
 const STEP: Duration = Duration::from_secs(5);
+/// How many addresses of a name are dialled at most.
+const DIALLED: usize = 8;
 
 /// Makes guarded connections. A pooled connection keeps to the address that was vetted when it was made.
 #[derive(Clone)]
 pub(super) struct Connector {
-    allowed: Arc<[Allowed]>,
+    guard: Arc<Guard>,
+    resolver: Resolver,
     tls: TlsConnector,
 }
 
@@ -60,8 +64,9 @@ impl std::error::Error for ConnectError {}
 
 impl Connector {
     /// A connector that trusts the roots Mozilla trusts.
-    pub(super) fn new(allowed: Vec<Allowed>) -> Result<Self> {
-        Ok(Self { allowed: allowed.into(), tls: tls::connector(&Roots::default())? })
+    pub(super) fn new(egress: Egress) -> Result<Self> {
+        let resolver = Resolver::new(&egress.dns_servers)?;
+        Ok(Self { guard: Arc::new(egress.guard), resolver, tls: tls::connector(&Roots::default())? })
     }
 
     /// Trusts these too.
@@ -80,12 +85,16 @@ impl Connector {
 
     /// The addresses of a host, if the guard admits all of them.
     pub(super) async fn vet(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
-        let addresses = resolve(host, port).await?;
-        admit_host(host, &addresses, &self.allowed).map_err(|refusal| ConnectError {
+        let resolved = self.resolver.resolve(host).await;
+        let addresses: Vec<_> = resolved.iter().flatten().map(|ip| SocketAddr::new(*ip, port)).collect();
+        self.guard.admit_host(host, &addresses).map_err(|refusal| ConnectError {
             rule: Some(refusal.rule),
             ..ConnectError::new(Trouble::Blocked, refusal.to_string())
         })?;
-        Ok(addresses)
+        match resolved {
+            Ok(_) => Ok(addresses),
+            Err(why) => Err(ConnectError::new(Trouble::Dns, why)),
+        }
     }
 
     async fn secure(self, host: &str, stream: TcpStream) -> Result<Stream, ConnectError> {
@@ -97,24 +106,10 @@ impl Connector {
     }
 }
 
-/// All addresses of a host, which may be one itself.
-async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
-    if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, port)]);
-    }
-    let failed = |note: String| ConnectError::new(Trouble::Dns, note);
-    // Fully qualified, so that no search domain of this machine is tried.
-    let name = format!("{}.", host.trim_end_matches('.'));
-    let found = timeout(STEP, tokio::net::lookup_host((name, port))).await;
-    let found = found.map_err(|_| failed("the name was not resolved in time".into()))?;
-    let addresses: Vec<_> = found.map_err(|_| failed("the name was not resolved".into()))?.collect();
-    if addresses.is_empty() { Err(failed("the name has no address".into())) } else { Ok(addresses) }
-}
-
-/// The first address that answers.
+/// The first address that answers, of the first ones: a name may have thousands.
 async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
     let mut note = String::new();
-    for &address in addresses {
+    for &address in addresses.iter().take(DIALLED) {
         match timeout(STEP, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 // Requests are one write; waiting for more would only delay them. A socket that refuses still works.
@@ -229,7 +224,7 @@ mod tests {
             let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             let (server, _) = listener.accept().await.unwrap();
             let connector =
-                Connector::new(Vec::new()).unwrap().trusting(&Roots::read(&path).unwrap()).unwrap();
+                Connector::new(Egress::default()).unwrap().trusting(&Roots::read(&path).unwrap()).unwrap();
             let (secured, shaken) = tokio::join!(connector.secure(host, stream), acceptor.accept(server));
             assert_eq!(secured.is_ok(), believed, "{host}");
             if believed {

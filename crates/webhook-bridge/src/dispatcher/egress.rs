@@ -9,18 +9,20 @@ use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// Why an address is refused: the rule, in words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+mod name;
+
+/// Why a target is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The address.
-    pub address: SocketAddr,
-    /// The rule.
+    /// The address or the name.
+    pub target: Box<str>,
+    /// The rule, in words that stay.
     pub rule: &'static str,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.address, self.rule)
+        write!(f, "{}: {}", self.target, self.rule)
     }
 }
 
@@ -33,34 +35,74 @@ pub struct Allowed {
     port: Option<u16>,
 }
 
-/// Decides about an address.
-///
-/// # Errors
-/// The rule that refuses it.
-pub fn admit(address: SocketAddr, allowed: &[Allowed]) -> Result<(), Refusal> {
-    if allowed.iter().any(|one| one.contains(address)) {
-        return Ok(());
-    }
-    let rule = match address.ip() {
-        IpAddr::V4(v4) => refusal_v4(v4),
-        IpAddr::V6(v6) => refusal_v6(v6),
-    };
-    let rule = rule.or_else(|| refusal_port(address.port()));
-    rule.map_or(Ok(()), |rule| Err(Refusal { address, rule }))
+/// What a bridge may call, and how it finds it.
+#[derive(Debug, Clone, Default)]
+pub struct Egress {
+    /// Decides about every address.
+    pub guard: Guard,
+    /// The servers that names are asked of; without any, those of this system.
+    pub dns_servers: Vec<SocketAddr>,
 }
 
-/// Decides about a host and everything it stands for: one refused address refuses all of them.
-///
-/// A name that also stands for a private address is somebody's attempt to get there; using the rest would tell so.
-///
-/// # Errors
-/// The first refusal.
-pub fn admit_host(host: &str, addresses: &[SocketAddr], allowed: &[Allowed]) -> Result<(), Refusal> {
-    let open = |address: &SocketAddr| allowed.iter().any(|one| one.contains(*address));
-    if let Some(&address) = addresses.iter().find(|&address| !open(address)) {
-        refusal_name(host).map_or(Ok(()), |rule| Err(Refusal { address, rule }))?;
+impl From<Vec<Allowed>> for Egress {
+    fn from(allowed: Vec<Allowed>) -> Self {
+        Self { guard: Guard::new(allowed), ..Self::default() }
     }
-    addresses.iter().try_for_each(|&address| admit(address, allowed))
+}
+
+/// The guard of one bridge: the rules, and what may be called all the same.
+#[derive(Debug, Clone, Default)]
+pub struct Guard {
+    allowed: Vec<Allowed>,
+    own: Option<Box<str>>,
+}
+
+impl Guard {
+    /// A guard that lets these targets pass.
+    pub fn new(allowed: Vec<Allowed>) -> Self {
+        Self { allowed, own: None }
+    }
+
+    /// Sets the name by which the bridge itself is reached, which it does not call.
+    #[must_use]
+    pub fn own(self, name: Option<String>) -> Self {
+        Self { own: name.map(Into::into), ..self }
+    }
+
+    /// Decides about an address.
+    ///
+    /// # Errors
+    /// The rule that refuses it.
+    pub fn admit(&self, address: SocketAddr) -> Result<(), Refusal> {
+        if self.allows(address) {
+            return Ok(());
+        }
+        let rule = match address.ip() {
+            IpAddr::V4(v4) => refusal_v4(v4),
+            IpAddr::V6(v6) => refusal_v6(v6),
+        };
+        let rule = rule.or_else(|| refusal_port(address.port()));
+        rule.map_or(Ok(()), |rule| Err(Refusal { target: address.to_string().into(), rule }))
+    }
+
+    /// Decides about a host and everything it stands for: one refused address refuses all of them.
+    ///
+    /// A name that also stands for a private address is somebody's attempt to get there; using the rest would tell so.
+    /// A name that is refused is so without any address too, but not where all its addresses are allowed.
+    ///
+    /// # Errors
+    /// The first refusal.
+    pub fn admit_host(&self, host: &str, addresses: &[SocketAddr]) -> Result<(), Refusal> {
+        let open = !addresses.is_empty() && addresses.iter().all(|address| self.allows(*address));
+        match name::refusal(host, self.own.as_deref()) {
+            Some(rule) if !open => Err(Refusal { target: host.into(), rule }),
+            _ => addresses.iter().try_for_each(|&address| self.admit(address)),
+        }
+    }
+
+    fn allows(&self, address: SocketAddr) -> bool {
+        self.allowed.iter().any(|one| one.contains(address))
+    }
 }
 
 /// A row: network, prefix length, why.
@@ -121,21 +163,6 @@ fn refusal_v6(address: Ipv6Addr) -> Option<&'static str> {
         return Some("not global unicast IPv6");
     }
     REFUSED_V6.iter().find(|row| within(row)).map(|(_, _, rule)| *rule)
-}
-
-/// Names that mean this machine or network, whatever a resolver answers.
-fn refusal_name(host: &str) -> Option<&'static str> {
-    const WITHIN: &[&str] = &["localhost", "local", "internal", "home.arpa"];
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    if host.parse::<IpAddr>().is_ok() {
-        return None;
-    }
-    let within =
-        |zone: &str| host.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    if WITHIN.iter().any(|zone| within(zone)) {
-        return Some("a name of this machine or network");
-    }
-    (!host.contains('.')).then_some("a name without a domain")
 }
 
 fn refusal_port(port: u16) -> Option<&'static str> {

@@ -1,11 +1,13 @@
 //! Sending what is owed: claim what is due, fairly per endpoint; attempt it; store what became of it.
 
 mod agenda;
+pub mod answer;
 mod attempt;
 mod claim;
 mod connector;
 mod desk;
 pub mod egress;
+mod resolver;
 mod tls;
 
 pub use attempt::Sender;

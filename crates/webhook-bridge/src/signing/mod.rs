@@ -141,12 +141,15 @@ impl Format {
     }
 }
 
+/// The longest id that is sent as it is.
+const LONGEST_ID: usize = 128;
+
 /// The id of a delivery's requests: the event's where it may stand in what is signed, else one made of it.
 ///
 /// Formats join the id with dots, so one with a dot could move what is signed from one part into the next.
 pub fn webhook_id(payload: &Payload) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-:".contains(&byte);
-    if payload.event_id.bytes().all(plain) {
+    if payload.event_id.len() <= LONGEST_ID && payload.event_id.bytes().all(plain) {
         return payload.event_id.clone();
     }
     let digest = ring::digest::digest(&ring::digest::SHA256, payload.event_id.as_bytes());
@@ -191,4 +194,31 @@ fn unhex(digits: &[u8]) -> Option<Vec<u8>> {
         _ => None,
     };
     digits.chunks(2).map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(event_id: &str) -> String {
+        let (event_type, body) = ("a.b".into(), Bytes::new());
+        webhook_id(&Payload { event_id: event_id.into(), event_type, body })
+    }
+
+    #[test]
+    fn an_id_that_could_move_what_is_signed_or_break_out_of_its_header_is_not_sent() {
+        let longest = "x".repeat(128);
+        for plain in ["evt_1", "a-b:c_D9", &longest] {
+            assert_eq!(id(plain), plain);
+        }
+        let long = format!("{longest}x");
+        let reserved =
+            ["a.b", "a.1767225600.{}", "a b", "a\r\nx: y", "a\0", "ü", "a,b", "a;b", "a\"b", "/", &long];
+        let ids: std::collections::BTreeSet<_> = reserved.map(id).into_iter().collect();
+        assert_eq!(ids.len(), reserved.len(), "each its own");
+        for id in ids {
+            assert!(id.len() == 36 && id.starts_with("evt_"), "{id}");
+            assert!(id[4..].bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+        }
+    }
 }

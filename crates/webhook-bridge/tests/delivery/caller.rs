@@ -1,6 +1,7 @@
 //! Calls of the API.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -50,6 +51,19 @@ impl Caller {
         let response = self.client.request(request).await.unwrap();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    /// The first attempt at an endpoint, once it is stored.
+    pub(crate) async fn attempt(&self, endpoint: &Value) -> Value {
+        let path = format!("/v1/attempts?endpoint={}", endpoint["id"].as_str().unwrap());
+        let stored = async {
+            loop {
+                if let Some(attempt) = self.get(&path).await.1["list"].get(0) {
+                    return attempt.clone();
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), stored).await.expect("an attempt within 30 s")
     }
 
     /// Publishes an event; `None` when the bridge is gone.

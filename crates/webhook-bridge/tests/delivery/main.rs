@@ -4,10 +4,13 @@
 
 #[allow(dead_code, reason = "shared; not all of it is needed here")]
 mod caller;
+mod dns;
 mod health;
 mod ledger;
+mod names;
 mod order;
 mod peers;
+mod probes;
 mod process;
 mod receiver;
 mod retention;

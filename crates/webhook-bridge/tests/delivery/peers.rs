@@ -12,23 +12,27 @@ use crate::EVENT;
 use crate::caller::Caller;
 
 /// A peer below HTTP: it sees each connection and writes what it likes.
-struct Peer {
+pub(crate) struct Peer {
     listener: TcpListener,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Peer {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         Self { listener, address }
     }
 
+    /// The next connection.
+    pub(crate) async fn accept(&self) -> TcpStream {
+        let accepted = tokio::time::timeout(Duration::from_secs(30), self.listener.accept()).await;
+        accepted.expect("a connection within 30 s").unwrap().0
+    }
+
     /// The next connection, with the head and body of its first request.
     async fn next(&self) -> (TcpStream, String) {
-        let accepted = tokio::time::timeout(Duration::from_secs(30), self.listener.accept()).await;
-        let (mut stream, _) = accepted.expect("a connection within 30 s").unwrap();
-        let mut text = Vec::new();
+        let (mut stream, mut text) = (self.accept().await, Vec::new());
         while !text.ends_with(EVENT.as_bytes()) {
             assert_ne!(stream.read_buf(&mut text).await.unwrap(), 0, "a whole request");
         }
@@ -76,8 +80,9 @@ async fn a_request_that_was_read_is_not_sent_again_within_its_attempt() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_a_failure() {
-    fails(b"SSH-2.0-OpenSSH\r\n").await;
+async fn one_that_has_enough_waits_for_the_schedule_where_it_names_no_time() {
+    let answer = b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    assert!(fails(answer).await >= Duration::from_secs(1));
 }
 
 #[tokio::test]
@@ -127,6 +132,17 @@ async fn a_body_that_stands_still_is_left_at_the_deadline_and_the_delivery_is_a_
     succeeds(async |stream: &mut TcpStream| {
         stream.write_all(b"x").await.unwrap();
         assert!(matches!(stream.read(&mut [0]).await, Ok(0) | Err(_)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_left_at_the_deadline_and_the_delivery_is_a_success() {
+    succeeds(async |stream: &mut TcpStream| {
+        let mut drops = tokio::time::interval(Duration::from_millis(50));
+        while stream.write_all(b"x").await.is_ok() {
+            drops.tick().await;
+        }
     })
     .await;
 }

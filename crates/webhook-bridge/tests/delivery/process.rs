@@ -19,6 +19,11 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) async fn start(folder: &Path, allowed: &str) -> Self {
+        Self::start_in(folder, allowed, &[]).await
+    }
+
+    /// With more in its environment.
+    pub(crate) async fn start_in(folder: &Path, allowed: &str, environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_webhook-bridge"))
             .arg("serve")
             // For this test, not for the bridge.
@@ -26,6 +31,7 @@ impl Process {
             .env("WEBHOOK_BRIDGE_DATA", folder)
             .env("WEBHOOK_BRIDGE_LISTEN", "127.0.0.1:0")
             .env("WEBHOOK_BRIDGE_ALLOW_TARGETS", allowed)
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
@@ -57,6 +63,13 @@ impl Process {
 
     fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap()
+    }
+
+    /// Its resident memory in bytes.
+    pub(crate) fn resident(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 
     /// SIGKILL: nothing is cleaned up.

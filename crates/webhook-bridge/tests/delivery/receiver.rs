@@ -38,6 +38,10 @@ impl Receiver {
         Self { address, requests }
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}/hooks?of=shop", self.address)
     }

@@ -3,7 +3,7 @@
 use super::*;
 
 fn verdict(ip: &str) -> Result<(), Refusal> {
-    admit(SocketAddr::new(ip.parse().unwrap(), 443), &[])
+    Guard::default().admit(SocketAddr::new(ip.parse().unwrap(), 443))
 }
 
 /// The ends of each refused range, or one inside.
@@ -116,7 +116,7 @@ fn their_global_neighbours_are_admitted() {
 
 #[test]
 fn ports_of_other_services_are_refused() {
-    let at = |port| admit(SocketAddr::new("8.8.8.8".parse().unwrap(), port), &[]);
+    let at = |port| Guard::default().admit(SocketAddr::new("8.8.8.8".parse().unwrap(), port));
     for port in [0, 21, 22, 25, 81, 442, 1023, 2375, 3306, 5432, 5672, 6379, 9200, 11211, 27017] {
         assert!(at(port).is_err(), "{port}");
     }
@@ -128,7 +128,8 @@ fn ports_of_other_services_are_refused() {
 #[test]
 fn one_refused_address_refuses_the_whole_answer() {
     let addresses = ["8.8.8.8:443", "127.0.0.1:443"].map(|text| text.parse().unwrap());
-    assert_eq!(admit_host("a.example", &addresses, &[]).unwrap_err().to_string(), "127.0.0.1:443: loopback");
+    let refusal = Guard::default().admit_host("a.example", &addresses).unwrap_err();
+    assert_eq!(refusal.to_string(), "127.0.0.1:443: loopback");
 }
 
 #[test]
@@ -143,10 +144,12 @@ fn names_of_this_network_are_refused_whatever_they_stand_for() {
         "db",
         "x.home.arpa",
     ] {
-        assert!(admit_host(name, &address, &[]).is_err(), "{name}");
+        for addresses in [&address[..], &[]] {
+            assert_eq!(&*Guard::default().admit_host(name, addresses).unwrap_err().target, name);
+        }
     }
     for name in ["example.com", "notlocal.example", "my-internal.example.com", "8.8.8.8"] {
-        assert_eq!(admit_host(name, &address, &[]), Ok(()), "{name}");
+        assert_eq!(Guard::default().admit_host(name, &address), Ok(()), "{name}");
     }
 }
 
@@ -154,20 +157,21 @@ fn names_of_this_network_are_refused_whatever_they_stand_for() {
 fn a_name_of_this_machine_may_be_called_where_its_addresses_are_allowed() {
     let addresses = ["127.0.0.1:9000", "[::1]:9000"].map(|text| text.parse().unwrap());
     let allowed = ["127.0.0.1/32:9000", "[::1]/128:9000"].map(|text| text.parse().unwrap());
-    assert_eq!(admit_host("localhost", &addresses, &allowed), Ok(()));
-    assert!(admit_host("localhost", &addresses, &allowed[..1]).is_err());
+    assert_eq!(Guard::new(allowed.to_vec()).admit_host("localhost", &addresses), Ok(()));
+    assert!(Guard::new(allowed[..1].to_vec()).admit_host("localhost", &addresses).is_err());
 }
 
 #[test]
 fn an_allowed_target_is_a_network_and_a_port_and_nothing_beside() {
     let allowed = ["127.0.0.1/32:9000", "10.1.0.0/16", "[::1]/128:9000"].map(|text| text.parse().unwrap());
+    let guard = Guard::new(allowed.to_vec());
     for admitted in ["127.0.0.1:9000", "10.1.255.1:6379", "[::1]:9000"] {
-        assert_eq!(admit(admitted.parse().unwrap(), &allowed), Ok(()), "{admitted}");
+        assert_eq!(guard.admit(admitted.parse().unwrap()), Ok(()), "{admitted}");
     }
     for refused in
         ["127.0.0.1:9001", "127.0.0.2:9000", "10.2.0.1:443", "[::1]:9001", "[::ffff:127.0.0.1]:9000"]
     {
-        assert!(admit(refused.parse().unwrap(), &allowed).is_err(), "{refused}");
+        assert!(guard.admit(refused.parse().unwrap()).is_err(), "{refused}");
     }
 }
 
