@@ -53,16 +53,18 @@ impl Shell {
         Self { child, lines }
     }
 
-    /// What it prints up to a line that begins so.
-    fn until(&mut self, beginning: &str) -> Vec<String> {
-        let mut printed = Vec::new();
+    /// What it prints until it has printed all of these, each in some line, in whatever order.
+    fn until(&mut self, parts: &[&str]) -> Vec<String> {
+        let (mut missing, mut printed) = (parts.to_vec(), Vec::new());
         for line in self.lines.by_ref() {
-            printed.push(line.unwrap());
-            if printed.last().unwrap().starts_with(beginning) {
+            let line = line.unwrap();
+            missing.retain(|part| !line.contains(part));
+            printed.push(line);
+            if missing.is_empty() {
                 return printed;
             }
         }
-        panic!("it ended before {beginning:?}: {printed:#?}");
+        panic!("it ended before {missing:?}: {printed:#?}");
     }
 }
 
@@ -78,7 +80,7 @@ fn one_command_starts_the_bridge_and_three_lines_show_an_event_delivered_and_sig
     let folder = tempfile::tempdir().unwrap();
     assert_eq!((block("bridge").lines().count(), block("deliver").lines().count()), (1, 3));
     let mut bridge = Shell::start(&block("bridge"), folder.path());
-    let printed = bridge.until("webhook-bridge listens on ");
+    let printed = bridge.until(&["webhook-bridge listens on "]);
     let pasted: Vec<_> = printed.iter().filter(|line| line.starts_with("export ")).cloned().collect();
     assert!(pasted[0].starts_with("export WEBHOOK_BRIDGE_KEY=whb_test_"), "{pasted:?}");
 
@@ -86,12 +88,12 @@ fn one_command_starts_the_bridge_and_three_lines_show_an_event_delivered_and_sig
     let script = format!("{}\n{}wait\n", pasted.join("\n"), block("deliver"));
     let mut shell = Shell::start(&script, folder.path());
     let shown = shown();
-    let printed = shell.until("checkout.session.completed: ");
-    let delivered = printed.last().unwrap();
+    // The receiver and the command line say what they saw at the same time.
+    let printed = shell.until(&["checkout.session.completed: ", " is stored", "dlv_1_1"]);
+    let delivered = printed.iter().find(|line| line.starts_with("checkout.session.completed: ")).unwrap();
     let id = delivered.split("webhook-id ").nth(1).unwrap().split(',').next().unwrap();
     assert_eq!(delivered.replace(id, "evt_…"), shown);
     assert!(printed.iter().any(|line| line.starts_with(&format!("{id} is stored"))), "{printed:#?}");
-    assert!(printed.iter().any(|line| line.contains("dlv_1_1")), "{printed:#?}");
 }
 
 /// The `sh` block after its marker.
