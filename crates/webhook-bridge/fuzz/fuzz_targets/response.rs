@@ -1,6 +1,3 @@
 #![no_main]
 
-#[path = "../src/response.rs"]
-mod response;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| response::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| webhook_bridge_fuzz::response::run(data));

@@ -1,6 +1,3 @@
 #![no_main]
 
-#[path = "../src/signature_headers.rs"]
-mod signature_headers;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| signature_headers::run(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| webhook_bridge_fuzz::signature_headers::run(data));

@@ -19,7 +19,7 @@ const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Nothing panics; what is kept is bounded; only a 2xx is a success; what an endpoint asks for is bounded.
-pub(crate) fn run(data: &[u8]) {
+pub fn run(data: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let Some((outcome, answer)) = runtime.block_on(exchange(data)) else { return };
     assert!(answer.body.len() <= KEPT);

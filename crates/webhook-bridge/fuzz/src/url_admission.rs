@@ -8,7 +8,7 @@ use webhook_bridge::dispatcher::egress::Guard;
 use webhook_bridge::model::EndpointUrl;
 
 /// A URL that is let in means one thing to everybody who reads it, and nothing that is admitted is not global.
-pub(crate) fn run(data: &[u8]) {
+pub fn run(data: &[u8]) {
     addresses(data);
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(url) = EndpointUrl::parse(text) else { return };

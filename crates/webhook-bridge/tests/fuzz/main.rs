@@ -1,5 +1,6 @@
 //! What fuzzing kept, again: each file of the corpora in `fuzz/corpus`, through the function that is fuzzed.
 
+#![allow(unreachable_pub, reason = "shared with the fuzzed crate, where they are public")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails is a test that fails")]
 
 #[path = "../../fuzz/src/response.rs"]
