@@ -13,11 +13,12 @@ use super::body::Body;
 use super::endpoint::{find, missing};
 use super::problem::Problem;
 use super::wish::within;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Rotation, Secret, SecretVersion};
 use crate::signing::Format;
 
-/// For how long the former secrets still sign, in seconds: a day, at most a week.
+/// For how long the former secrets still sign, in seconds, where a request may have several signatures: a day, at most a
+/// week.
 const OVERLAP: (u64, u64) = (86_400, 604_800);
 
 /// What is asked for.
@@ -58,7 +59,7 @@ pub(super) async fn rotate(
     let format = Format::find(&endpoint.format)?;
     let secret = asked.secret.map_or_else(|| format.generate(), |text| Ok(Secret::new(text)))?;
     format.check(&secret)?;
-    let overlap = within("overlap_seconds", asked.overlap_seconds, 0..=OVERLAP.1)?.unwrap_or(OVERLAP.0);
+    let overlap = overlap(format, asked.overlap_seconds)?;
     let rotation = Rotation {
         secret: api.vault.seal(&secret)?,
         overlap: Duration::from_secs(overlap),
@@ -67,6 +68,17 @@ pub(super) async fn rotate(
     let secrets = api.store.rotate_secret(caller.mode, endpoint.id, rotation).await?;
     let list = view(secrets.ok_or_else(missing)?);
     Ok(Json(List { secret: Some(secret.reveal().to_owned()), list }))
+}
+
+/// How long the former secrets sign beside the new one: not at all where a request has room for one signature.
+fn overlap(format: &Format, asked: Option<u64>) -> Result<u64> {
+    let (usual, most) = if format.overlaps() { OVERLAP } else { (0, 0) };
+    let overlap = within("overlap_seconds", asked, 0..=most);
+    let why = |error| match format.overlaps() {
+        true => error,
+        false => Error::invalid(format!("overlap_seconds: must be 0, for {} has one signature", format.name)),
+    };
+    Ok(overlap.map_err(why)?.unwrap_or(usual))
 }
 
 /// `GET /v1/endpoints/{id}/secrets`

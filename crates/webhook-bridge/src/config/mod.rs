@@ -58,8 +58,8 @@ pub struct Config {
     /// How long a delivery may be due, to an endpoint that could be sent to, without being sent: after that the bridge is not
     /// ready. Default 60 s.
     pub unsent: Duration,
-    /// How long a stop waits for requests under way, to the bridge and to endpoints, and for what comes from the bus. Default
-    /// 10 s.
+    /// How long a stop waits for requests under way, to the bridge and to endpoints, and for what comes from the bus: more
+    /// than endpoints have for an answer unless they are given more than usual, so that none is cut off. Default 20 s.
     pub drain: Duration,
     /// What is logged, in the directives of `tracing`: `info`, `warn,webhook_bridge=debug`. Default `info`.
     pub log: String,
@@ -82,7 +82,7 @@ impl Default for Config {
             application: None,
             retention: Retention::default(),
             unsent: Duration::from_secs(60),
-            drain: Duration::from_secs(10),
+            drain: Duration::from_secs(20),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         }
@@ -223,7 +223,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "drain_seconds",
         value: "SECONDS",
-        help: "How long a stop waits for requests under way and for what comes from the bus [default: 10]",
+        help: "How long a stop waits for requests under way and for what comes from the bus [default: 20]",
         set: |config, text| {
             config.drain = seconds(text)?;
             Ok(())

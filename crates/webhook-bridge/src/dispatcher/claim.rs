@@ -46,7 +46,18 @@ impl Dispatcher {
     /// [`Closed`](ErrorKind::Closed) when the store ends before it could say what is pending.
     pub async fn run(self, stop: CancellationToken) -> Result<()> {
         let desk = Desk::new(self.store, self.sender, self.bus);
-        begin(&desk, &stop).await?;
+        while let Err(error) = look(&desk).await
+            && !stop.is_cancelled()
+        {
+            if error.kind() == ErrorKind::Closed {
+                return Err(error);
+            }
+            tracing::error!(%error, "what is pending could not be read");
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = sleep(PAUSE) => {}
+            }
+        }
         let front: Weak<Desk> = Arc::downgrade(&desk);
         desk.store.attach(front as Weak<dyn Front>);
         let mut sweep = Instant::now() + SWEEP;
@@ -54,7 +65,7 @@ impl Dispatcher {
             claim(&desk).await;
             wait(&desk, sweep, &stop).await;
             if Instant::now() >= sweep {
-                reclaim(&desk).await;
+                sweep_up(&desk).await;
                 sweep = Instant::now() + SWEEP;
             }
         }
@@ -63,24 +74,11 @@ impl Dispatcher {
     }
 }
 
-/// Learns what is pending, however long the store is in trouble.
-async fn begin(desk: &Desk, stop: &CancellationToken) -> Result<()> {
-    while !stop.is_cancelled() {
-        match desk.store.agenda().await {
-            Ok(pending) => {
-                let now = Timestamp::now();
-                let mut agenda = desk.agenda();
-                pending.into_iter().for_each(|(endpoint, due)| agenda.due(endpoint, due, now));
-                break;
-            }
-            Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
-            Err(error) => tracing::error!(%error, "what is pending could not be read"),
-        }
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = sleep(PAUSE) => {}
-        }
-    }
+/// Learns which endpoints are owed something, and when.
+async fn look(desk: &Desk) -> Result<()> {
+    let pending = desk.store.agenda().await?;
+    let (now, mut agenda) = (Timestamp::now(), desk.agenda());
+    pending.into_iter().for_each(|(endpoint, due)| agenda.due(endpoint, due, now));
     Ok(())
 }
 
@@ -116,13 +114,18 @@ async fn claim(desk: &Arc<Desk>) {
     }
 }
 
-async fn reclaim(desk: &Desk) {
-    match desk.store.reclaim(Timestamp::now()).await {
+/// What was lost: leases whose requests are no more, and word of what is due.
+async fn sweep_up(desk: &Desk) {
+    let (now, under_way) = (Timestamp::now(), desk.under_way().iter().copied().collect());
+    match desk.store.reclaim(now, under_way).await {
         Ok(0) => {}
         Ok(count) => {
             desk.metrics().leases_lost.inc_by(count.into());
             tracing::warn!(count, "leases ran out; these deliveries are due again");
         }
         Err(error) => tracing::error!(%error, "leases that ran out could not be looked for"),
+    }
+    if let Err(error) = look(desk).await {
+        tracing::error!(%error, "what is pending could not be read");
     }
 }

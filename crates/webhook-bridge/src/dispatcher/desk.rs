@@ -1,23 +1,33 @@
 //! Who has room, and what is under way: shared by the task that claims, the store's writer and each request.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use eventbus::{EventBus, Timestamp};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{Instrument as _, Span};
 
 use super::agenda::{Agenda, RequestKey, Slots};
 use super::attempt::Sender;
-use crate::error::ErrorKind;
+use crate::error::{ErrorKind, Result};
 use crate::metrics::Metrics;
-use crate::model::{Attempt, Claimed, DeliveryId, EndpointKey, Finished, Leased, Next, Notice, Trouble};
+use crate::model::{
+    Attempt, Claimed, DeliveryId, DeliveryKey, EndpointKey, Finished, Leased, Next, Notice, Trouble,
+};
 use crate::store::{Front, Store, Ticket};
 use crate::trace;
 
 /// The most requests that begin at once, whoever's they are: 512, of which half are for endpoints that answer soon. As
 /// many again may be under way that began as quicker ones than they are.
 const SLOTS: Slots = Slots { quick: 256, slow: 128, stuck: 128, all: 1024 };
+/// For how long what became of an attempt is kept for a store in trouble, and how often it is asked: a lease lives longer.
+const KEPT: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_millis(500);
+/// How long the bus has to take an event about an endpoint.
+const TELL: Duration = Duration::from_secs(5);
 
 /// What a dispatcher's parts share.
 #[derive(Debug)]
@@ -27,6 +37,8 @@ pub(super) struct Desk {
     /// Where events about endpoints are published, beside being stored.
     bus: Option<EventBus>,
     agenda: Mutex<Agenda>,
+    /// What requests are under way for: a lease of one of these is not lost, whatever the clock says.
+    under_way: Mutex<HashSet<DeliveryKey>>,
     /// Rung when there may be something to claim, or nothing is under way any more after the end.
     pub(super) bell: Notify,
     runtime: Handle,
@@ -41,6 +53,7 @@ impl Desk {
             sender,
             bus,
             agenda: Mutex::new(Agenda::new(SLOTS)),
+            under_way: Mutex::default(),
             bell: Notify::new(),
             runtime: Handle::current(),
             me: me.clone(),
@@ -51,12 +64,16 @@ impl Desk {
         self.agenda.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn under_way(&self) -> MutexGuard<'_, HashSet<DeliveryKey>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Starts what was claimed.
     pub(super) fn start(self: &Arc<Self>, claimed: Claimed, now: Timestamp) {
         self.metrics().expired(claimed.expired);
         let requests = self.agenda().claimed(&claimed, now);
         for (leased, request) in claimed.deliveries.into_iter().zip(requests) {
-            Box::new(Room { desk: Arc::clone(self), request }).send(leased);
+            Box::new(Room { desk: Arc::clone(self), request, delivery: None }).send(leased);
         }
     }
 
@@ -90,7 +107,7 @@ impl Desk {
         let (next, metrics) = (attempt.next, self.metrics());
         metrics.attempted(&attempt);
         log(&attempt);
-        let finished = self.store.finish(attempt).await;
+        let finished = self.finish(attempt).await;
         if matches!(finished, Ok(Finished::Stored | Finished::Opened | Finished::Told(_))) {
             metrics.followed(next, leased);
         }
@@ -111,12 +128,29 @@ impl Desk {
         }
     }
 
+    /// Stores what became of an attempt; while the store is in trouble, again and again, for what was delivered and not
+    /// stored is delivered twice.
+    async fn finish(&self, attempt: Attempt) -> Result<Finished> {
+        let until = Instant::now() + KEPT;
+        loop {
+            match self.store.finish(attempt.clone()).await {
+                Err(error) if error.kind() != ErrorKind::Closed && Instant::now() < until => {
+                    sleep(AGAIN).await;
+                }
+                finished => return finished,
+            }
+        }
+    }
+
     async fn tell(&self, notice: &Notice) {
         let (endpoint, concern) = (notice.endpoint.as_str(), notice.concern);
         tracing::warn!(endpoint, ?concern, "an endpoint fails");
         let (Some(bus), Ok(event)) = (&self.bus, notice.event()) else { return };
-        if let Err(error) = bus.publish(event).await {
-            tracing::warn!(%error, endpoint, "the bus was not told");
+        // The store has it already; a bus that hangs must not hold a slot.
+        match timeout(TELL, bus.publish(event)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, endpoint, "the bus was not told"),
+            Err(_) => tracing::warn!(endpoint, "the bus was not told: it did not answer"),
         }
     }
 }
@@ -125,7 +159,7 @@ impl Front for Desk {
     fn admit(&self, endpoint: EndpointKey, most: u32) -> Option<Box<dyn Ticket>> {
         let desk = self.me.upgrade()?;
         let request = self.agenda().admit(endpoint, most, Timestamp::now())?;
-        Some(Box::new(Room { desk, request }))
+        Some(Box::new(Room { desk, request, delivery: None }))
     }
 }
 
@@ -133,11 +167,15 @@ impl Front for Desk {
 struct Room {
     desk: Arc<Desk>,
     request: RequestKey,
+    /// What the request is for, once there is one.
+    delivery: Option<DeliveryKey>,
 }
 
 impl Ticket for Room {
-    fn send(self: Box<Self>, mut leased: Leased) {
+    fn send(mut self: Box<Self>, mut leased: Leased) {
         let desk = Arc::clone(&self.desk);
+        desk.under_way().insert(leased.key);
+        self.delivery = Some(leased.key);
         desk.runtime.spawn(async move {
             // Each attempt is a span of its own.
             leased.trace = leased.trace.map(|publisher| publisher.child());
@@ -149,6 +187,9 @@ impl Ticket for Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
+        if let Some(delivery) = self.delivery {
+            self.desk.under_way().remove(&delivery);
+        }
         self.desk.finished(self.request);
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// An endpoint's URL: `http` or `https` with a host, no credentials, no fragment, at most 2,048 characters.
 ///
-/// Requests are built from the parsed parts and never parsed again by another grammar. Whether its host and port may be
+/// What one grammar takes and HTTP's does not is refused here, so that no delivery fails by it. Whether its host and port may be
 /// called is the egress guard's decision, at every attempt.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EndpointUrl {
@@ -41,6 +41,10 @@ impl EndpointUrl {
         if url.fragment().is_some() {
             return Err(invalid("must not have a fragment"));
         }
+        // What is called is this text; a host that HTTP has no name for could never be.
+        if url.as_str().parse::<http::Uri>().is_err() {
+            return Err(invalid("must have a host and a path that HTTP can name"));
+        }
         Ok(Self { url, written: text.into() })
     }
 
@@ -70,5 +74,23 @@ impl fmt::Debug for EndpointUrl {
     /// Without path and query: they often carry tokens.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}/…", self.url.scheme(), self.url.host_str().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_can_be_called() {
+        for url in ["https://a{b.example.com/", "https://a`b.example.com/", "https://a\"b.example.com/"] {
+            assert!(EndpointUrl::parse(url).is_err(), "{url}");
+        }
+        for url in
+            ["https://example.com/{id}?of={x}|`", "https://bücher.example/é", "http://[2606:4700::1]:8443"]
+        {
+            let url = EndpointUrl::parse(url).unwrap();
+            assert_eq!(url.as_str().parse::<http::Uri>().unwrap().path(), url.as_url().path());
+        }
     }
 }

@@ -8,7 +8,9 @@ use eventbus::AnyEvent;
 use eventbus::json::{Json, JsonMap};
 use ring::hmac;
 
-use super::{Delivery, Format, Needs, Rendered, any_target, ecmascript, hex, no_application, unusable};
+use super::{
+    Delivery, Format, Needs, Rendered, Signs, any_target, ecmascript, hex, no_application, unusable,
+};
 use crate::error::{Error, Result};
 use crate::model::{Application, Secret};
 
@@ -17,6 +19,7 @@ pub(super) const BLOCKLET: Format = Format {
     name: "blocklet",
     description: "Blocklet Server's body and header: HMAC-SHA256, secret of 64 hex digits",
     needs: Needs::Application,
+    signs: Signs::Newest,
     secret: |random| Ok(hex(random)),
     check: |secret| match secret.reveal().as_bytes() {
         text if text.len() == 64 && text.iter().all(u8::is_ascii_hexdigit) => Ok(()),

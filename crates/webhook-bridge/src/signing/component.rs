@@ -11,7 +11,7 @@ use sha3::{Digest as _, Sha3_256};
 use url::Url;
 
 use super::query::TAKEN;
-use super::{Delivery, Format, Needs, Rendered, hex, unhex, unusable};
+use super::{Delivery, Format, Needs, Rendered, Signs, hex, unhex, unusable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Secret;
 
@@ -20,6 +20,7 @@ pub(super) const COMPONENT: Format = Format {
     name: "payment-kit",
     description: "Payment Kit's component signature: Ed25519, secret as BLOCKLET_APP_SK",
     needs: Needs::Nothing,
+    signs: Signs::Newest,
     secret: |random| {
         let pair = Ed25519KeyPair::from_seed_unchecked(random).map_err(|_| unusable())?;
         Ok(format!("0x{}{}", hex(random), hex(pair.public_key().as_ref())))
@@ -60,6 +61,10 @@ fn target(url: &Url) -> Result<()> {
         |rule: &str| Err(Error::invalid(format!("url: a payment-kit signature cannot cover {rule}")));
     if url.path().starts_with("//") {
         return invalid("a path that begins with //");
+    }
+    // What is signed for such a path could be handed to a bridge as a call of the application's.
+    if url.path().trim_end_matches('/').ends_with("/api/webhook-endpoints") {
+        return invalid("Payment Kit's own API of endpoints");
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     let mut seen = Map::new();

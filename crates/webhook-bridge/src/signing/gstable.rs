@@ -7,7 +7,7 @@ use eventbus::AnyEvent;
 use eventbus::gstable::Envelope;
 use ring::hmac;
 
-use super::{Delivery, Format, Needs, Rendered, any_target, hex, unusable, unwritable};
+use super::{Delivery, Format, Needs, Rendered, Signs, any_target, hex, unusable, unwritable};
 use crate::error::{Error, Result};
 use crate::model::Secret;
 
@@ -16,6 +16,7 @@ pub(super) const GSTABLE: Format = Format {
     name: "gstable",
     description: "GStable's envelope and headers: HMAC-SHA256, `wkk_` secrets",
     needs: Needs::Nothing,
+    signs: Signs::Newest,
     secret: |random| Ok(format!("{PREFIX}{}", hex(random))),
     check: |secret| match secret.reveal().strip_prefix(PREFIX) {
         Some(rest) if rest.len() >= SHORTEST => Ok(()),

@@ -36,6 +36,8 @@ pub struct Format {
     pub description: &'static str,
     /// What must be configured for it.
     needs: Needs,
+    /// Which secrets sign while former ones overlap the newest.
+    signs: Signs,
     /// Makes a secret of this format from random bytes.
     secret: fn(&[u8; 32]) -> Result<String>,
     /// Checks a secret that somebody brings.
@@ -52,6 +54,15 @@ enum Needs {
     Nothing,
     /// Who sends: it is in the body.
     Application,
+}
+
+/// Which secrets sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signs {
+    /// All that have not run out: a request has several signatures.
+    All,
+    /// The newest: a request has room for one signature.
+    Newest,
 }
 
 /// What is to be sent.
@@ -109,6 +120,11 @@ impl Format {
     /// [`Invalid`](ErrorKind::Invalid), naming the rule.
     pub fn check(&self, secret: &Secret) -> Result<()> {
         (self.check)(secret)
+    }
+
+    /// Whether former secrets can sign beside the newest.
+    pub fn overlaps(&self) -> bool {
+        self.signs == Signs::All
     }
 
     /// Checks that what it needs is configured.

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
-use super::{Delivery, Format, Needs, Rendered, any_target, unusable};
+use super::{Delivery, Format, Needs, Rendered, Signs, any_target, unusable};
 use crate::error::{Error, Result};
 use crate::model::Secret;
 
@@ -15,6 +15,7 @@ pub(super) const V1: Format = Format {
     name: "standard",
     description: "Standard Webhooks v1: HMAC-SHA256, `whsec_` secrets",
     needs: Needs::Nothing,
+    signs: Signs::All,
     secret: |random| Ok(format!("{PREFIX}{}", STANDARD.encode(random))),
     check,
     target: any_target,

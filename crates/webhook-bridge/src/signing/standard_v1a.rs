@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
 use super::standard::rendered;
-use super::{Delivery, Format, Needs, Rendered, any_target, unusable};
+use super::{Delivery, Format, Needs, Rendered, Signs, any_target, unusable};
 use crate::error::{Error, Result};
 use crate::model::Secret;
 
@@ -16,6 +16,7 @@ pub(super) const V1A: Format = Format {
     name: "standard-v1a",
     description: "Standard Webhooks v1a: Ed25519, `whsk_` secrets",
     needs: Needs::Nothing,
+    signs: Signs::All,
     secret: |random| {
         let pair = Ed25519KeyPair::from_seed_unchecked(random).map_err(|_| unusable())?;
         Ok(format!("{PREFIX}{}", STANDARD.encode([&random[..], pair.public_key().as_ref()].concat())))

@@ -9,6 +9,7 @@ mod front;
 mod hints;
 mod sqlite;
 
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::Weak;
 
@@ -63,8 +64,9 @@ pub trait Store: Debug + Send + Sync {
     /// that tells so is stored with it, owed to whoever wants it.
     async fn finish(&self, attempt: Attempt) -> Result<Finished>;
 
-    /// Takes back deliveries whose lease ran out: each is due again, its attempt stored as interrupted.
-    async fn reclaim(&self, now: Timestamp) -> Result<u32>;
+    /// Takes back deliveries whose lease ran out, but for those whose requests are under way: each is due again, its attempt
+    /// stored as interrupted. Only a request that is no more loses its lease, for clocks jump and machines sleep.
+    async fn reclaim(&self, now: Timestamp, under_way: HashSet<DeliveryKey>) -> Result<u32>;
 
     /// The enabled endpoints with pending deliveries, each with when its first one is due.
     async fn agenda(&self) -> Result<Vec<(EndpointKey, Timestamp)>>;

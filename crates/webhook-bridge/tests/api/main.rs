@@ -144,6 +144,21 @@ async fn both_secrets_sign_while_they_overlap_and_one_after() {
 }
 
 #[tokio::test]
+async fn where_a_request_has_one_signature_nobody_is_promised_two() {
+    let scene = Scene::start().await;
+    let wish = json!({ "url": scene.receiver.url(), "enabled_events": ["*"], "signature": "payment-kit" });
+    let (status, made) = scene.client.post("/v1/endpoints", &wish).await;
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let path = format!("/v1/endpoints/{}/rotate_secret", made["id"].as_str().unwrap());
+    let (status, refused) = scene.client.post(&path, &json!({ "overlap_seconds": 60 })).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{refused}");
+    assert!(refused["detail"].as_str().unwrap().contains("has one signature"), "{refused}");
+    let (_, rotated) = scene.client.post(&path, &json!({})).await;
+    assert_eq!(rotated["list"].as_array().unwrap().len(), 1, "{rotated}");
+    scene.bridge.stop().await;
+}
+
+#[tokio::test]
 async fn a_test_event_goes_to_its_endpoint_alone() {
     let mut scene = Scene::start().await;
     let (path, made) = scene.endpoint(&[]).await;

@@ -11,7 +11,7 @@ use crate::receiver::Receiver;
 use crate::{EVENT, wish};
 
 /// How long a stop waits for what is under way, and for its parts.
-const BOUND: Duration = Duration::from_secs(15);
+const BOUND: Duration = Duration::from_secs(25);
 
 #[tokio::test]
 async fn a_stop_under_load_loses_nothing_and_ends_well() {

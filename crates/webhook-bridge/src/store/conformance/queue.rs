@@ -88,10 +88,14 @@ pub(crate) async fn a_lease_that_ran_out_is_taken_back_and_no_other(harness: &dy
     let shop = Shop::open(harness).await;
     let to = shop.endpoint("*").await;
     shop.ingest("e1").await;
-    shop.claim(to, 1).await;
-    let after = |seconds| shop.store.reclaim(shop.now.plus(Duration::from_secs(seconds)));
-    assert_eq!(after(29).await.unwrap(), 0);
-    assert_eq!(after(30).await.unwrap(), 1);
+    let one = shop.claim(to, 1).await.remove(0);
+    let after = |seconds, under_way: &[DeliveryKey]| {
+        let under_way = under_way.iter().copied().collect();
+        shop.store.reclaim(shop.now.plus(Duration::from_secs(seconds)), under_way)
+    };
+    assert_eq!(after(29, &[]).await.unwrap(), 0);
+    assert_eq!(after(1_000_000, &[one.key]).await.unwrap(), 0, "a clock that jumped loses nobody's lease");
+    assert_eq!(after(30, &[]).await.unwrap(), 1);
 }
 
 pub(crate) async fn what_became_too_old_ends_unsent(harness: &dyn Harness) {

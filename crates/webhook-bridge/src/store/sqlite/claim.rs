@@ -1,5 +1,6 @@
 //! Leasing what is due, and taking back what was lost.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -155,11 +156,17 @@ pub(super) fn next(write: &Write<'_>, endpoint: EndpointKey) -> Result<Option<Ti
     statement.query_row([endpoint.0], |row| Ok(Timestamp::from_millis(row.get(0)?))).optional()
 }
 
-/// Makes due again what is leased until this time or earlier, and stores those attempts as interrupted.
-pub(super) fn reclaim(write: &mut Write<'_>, until: Timestamp, now: Timestamp) -> Result<u32> {
+/// Makes due again what is leased until this time or earlier and not under way, and stores those attempts as interrupted.
+pub(super) fn reclaim(
+    write: &mut Write<'_>,
+    (until, now): (Timestamp, Timestamp),
+    under_way: &HashSet<DeliveryKey>,
+) -> Result<u32> {
     let mut lost = write.connection.prepare_cached(LOST)?;
     let rows = lost.query_map([until.as_millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let rows: Vec<(i64, u64, u32)> = rows.collect::<Result<_>>()?;
+    let mut rows: Vec<(i64, u64, u32)> = rows.collect::<Result<_>>()?;
+    let key = |endpoint, sequence| DeliveryKey { endpoint: EndpointKey(endpoint), sequence };
+    rows.retain(|&(endpoint, sequence, _)| !under_way.contains(&key(endpoint, sequence)));
     for &(endpoint, sequence, number) in &rows {
         let mut update = write.connection.prepare_cached(
             "UPDATE delivery SET state = 0, due_at = ?3, earlier = earlier + 1, lease = NULL, lease_until = NULL

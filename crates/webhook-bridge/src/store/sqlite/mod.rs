@@ -26,6 +26,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions, Permissions};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -162,7 +163,7 @@ fn recover(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     let transaction = connection.unchecked_transaction()?;
     let (routes, known, hints) = (&mut routes, &mut known, &mut hints);
     let mut write = Write { connection, routes, known, hints, front: None, sent: &mut Vec::new() };
-    claim::reclaim(&mut write, Timestamp::from_millis(i64::MAX), now)?;
+    claim::reclaim(&mut write, (Timestamp::from_millis(i64::MAX), now), &HashSet::new())?;
     transaction.commit()
 }
 
@@ -195,8 +196,8 @@ impl Store for SqliteStore {
         self.writer()?.call(move |write| finish::finish(write, &attempt, attempt.ended_at())).await
     }
 
-    async fn reclaim(&self, now: Timestamp) -> Result<u32> {
-        self.writer()?.call(move |write| claim::reclaim(write, now, now)).await
+    async fn reclaim(&self, now: Timestamp, under_way: HashSet<DeliveryKey>) -> Result<u32> {
+        self.writer()?.call(move |write| claim::reclaim(write, (now, now), &under_way)).await
     }
 
     async fn due(&self, now: Timestamp) -> Result<Vec<Due>> {

@@ -63,7 +63,8 @@ pub(super) struct Writer {
     queue: mpsc::Sender<Box<dyn Job>>,
 }
 
-/// Something to be done within a transaction, perhaps more than once: a batch that fails is done again one by one.
+/// Something to be done within a transaction, perhaps more than once: a batch that fails is done again, without whatever
+/// failed.
 trait Job: Send {
     fn apply(&mut self, write: &mut Write<'_>) -> rusqlite::Result<()>;
     fn settle(self: Box<Self>, committed: Result<()>);
@@ -158,19 +159,23 @@ impl Desk {
         }
     }
 
-    /// Commits all, or each alone when one of them cannot be.
+    /// Commits all. What cannot be done is done alone, and the others still together, so that one who asks for the
+    /// impossible costs the others no sync of their own; when it is the disk that fails, each is done alone.
     fn commit(&mut self, mut batch: Vec<Box<dyn Job>>) {
-        match self.transact(&mut batch) {
-            Ok(()) => batch.into_iter().for_each(|job| job.settle(Ok(()))),
-            Err(cause) if batch.len() == 1 => batch.into_iter().for_each(|job| {
-                tracing::error!(%cause, "the store could not commit");
-                job.settle(Err(super::error(&cause)));
-            }),
-            Err(_) => batch.into_iter().for_each(|job| self.commit(vec![job])),
+        while let Err(Failure { job, cause }) = self.transact(&mut batch) {
+            match job {
+                _ if batch.len() == 1 => {
+                    tracing::error!(%cause, "the store could not commit");
+                    return batch.into_iter().for_each(|job| job.settle(Err(super::error(&cause))));
+                }
+                Some(index) => self.commit(vec![batch.remove(index)]),
+                None => return batch.into_iter().for_each(|job| self.commit(vec![job])),
+            }
         }
+        batch.into_iter().for_each(|job| job.settle(Ok(())));
     }
 
-    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
         let (mut hints, mut sent) = (HashMap::new(), Vec::new());
         let done = self.apply(batch, &mut hints, &mut sent);
         if done.is_err() {
@@ -193,16 +198,91 @@ impl Desk {
         batch: &mut [Box<dyn Job>],
         hints: &mut HashMap<EndpointKey, Timestamp>,
         sent: &mut Vec<(Leased, Box<dyn Ticket>)>,
-    ) -> rusqlite::Result<()> {
+    ) -> Result<(), Failure> {
         let front =
             self.front.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(Weak::upgrade);
         let (connection, routes, known) = (&self.connection, &mut self.routes, &mut self.known);
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut write = Write { connection, routes, known, hints, front: front.as_deref(), sent };
-        for job in batch {
-            job.apply(&mut write)?;
+        for (index, job) in batch.iter_mut().enumerate() {
+            job.apply(&mut write).map_err(|cause| Failure::of(index, cause))?;
         }
         self.known.store(connection)?;
-        connection.prepare_cached("COMMIT")?.execute([]).map(drop)
+        Ok(connection.prepare_cached("COMMIT")?.execute([]).map(drop)?)
+    }
+}
+
+/// Why a transaction was undone.
+struct Failure {
+    /// Whose fault it was, by its place in the batch; `None` where it may be anybody's.
+    job: Option<usize>,
+    cause: rusqlite::Error,
+}
+
+impl Failure {
+    /// A full disk meets whoever comes first; what SQLite refuses is the fault of who asked.
+    fn of(index: usize, cause: rusqlite::Error) -> Self {
+        let passing = super::error(&cause).kind() == ErrorKind::Unavailable;
+        Self { job: (!passing).then_some(index), cause }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(cause: rusqlite::Error) -> Self {
+        Self { job: None, cause }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_done_is_undone_alone_and_the_others_are_done_together() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE sequence (endpoint_no, next); CREATE TABLE done (n)").unwrap();
+        let (writer, thread) =
+            Writer::start(connection, Arc::default(), Attached::default(), Arc::default()).unwrap();
+        let (begin, begun) = oneshot::channel();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let mut begin = Some(begin);
+        let first = writer.call(move |_| {
+            if let Some(begin) = begin.take() {
+                begin.send(()).unwrap();
+            }
+            // Until the others stand in the queue.
+            let _ = gate.recv();
+            Ok(0)
+        });
+        let others = (0..100).map(|number| {
+            writer.call(move |write| {
+                write.connection.execute("INSERT INTO done VALUES (?1)", [number])?;
+                if number == 50 {
+                    return Err(rusqlite::Error::InvalidQuery);
+                }
+                write.hint(EndpointKey(number), Timestamp::from_millis(0));
+                Ok(write.hints.len())
+            })
+        });
+        let others = async {
+            begun.await.unwrap();
+            let open = async {
+                tokio::task::yield_now().await;
+                drop(open);
+            };
+            tokio::join!(futures::future::join_all(others), open).0
+        };
+        let (_, together) = tokio::join!(first, others);
+        let most = together.iter().flatten().max();
+        assert_eq!((together.iter().flatten().count(), most), (99, Some(&99)), "in one transaction");
+        assert!(together[50].is_err());
+        let rows = |write: &mut Write<'_>| {
+            write.connection.query_row("SELECT count(*), sum(n = 50) FROM done", [], |row| {
+                Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+            })
+        };
+        assert_eq!(writer.call(rows).await.unwrap(), (99, 0));
+        drop(writer);
+        tokio::task::spawn_blocking(|| thread.join()).await.unwrap().unwrap();
     }
 }
