@@ -152,7 +152,7 @@ impl Bridge {
         ];
         let watched = parts.iter().map(|part| (part.name, part.task.abort_handle())).collect();
         let watch = Arc::new(Watch::new(Arc::clone(&store), bus.clone(), watched, config.unsent));
-        parts.push(Part::start("watch", &broken, Arc::clone(&watch).run(stop.1.clone())));
+        parts.push(Part::start("watch", &broken, Arc::clone(&watch).run(stop.0.clone())));
         let app_key = config.app_key.map(Arc::new);
         let routes = router(Api { store: Arc::clone(&store), sender, vault, app_key, watch, metrics });
         let limits = Limits { stop: config.drain, ..Limits::default() };

@@ -83,7 +83,12 @@ impl Watch {
         loop {
             let began = Instant::now();
             self.look().await?;
-            self.tell();
+            let faults = self.faults();
+            // A bridge that stops closes its bus, which is no fault.
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            self.tell(&faults);
             let wait = (began.elapsed() * REST).max(EVERY.min(self.bound / LOOKS));
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
@@ -136,8 +141,7 @@ impl Watch {
     }
 
     /// Says once when something is wrong, and when it no longer is.
-    fn tell(&self) {
-        let faults = self.faults();
+    fn tell(&self, faults: &[Fault]) {
         let told = std::mem::replace(&mut self.seen().told, !faults.is_empty());
         if !faults.is_empty() && !told {
             tracing::warn!(?faults, bus = ?self.bus.health().troubles, "the bridge is not ready");
@@ -203,6 +207,16 @@ mod tests {
         watch.store.close().await;
         assert_eq!(watch.look().await.unwrap_err().kind(), ErrorKind::Closed);
         assert_eq!(parts(&watch), ["upkeep", "dispatcher", "store", "bus"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_closed_by_a_stop_is_no_fault() {
+        let (_folder, watch) = watch(Vec::new()).await;
+        let (watch, stop) = (Arc::new(watch), CancellationToken::new());
+        stop.cancel();
+        watch.bus.shutdown(Duration::ZERO).await;
+        Arc::clone(&watch).run(stop).await.unwrap();
+        assert!(!watch.seen().told);
     }
 
     #[tokio::test]
