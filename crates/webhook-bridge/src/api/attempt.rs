@@ -1,20 +1,22 @@
 //! Attempts: those at an endpoint, or of one delivery.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::auth::Caller;
-use super::body::Parameters;
-use super::delivery::{LIMIT, List, find};
+use super::body::{Id, Parameters};
+use super::delivery::{LIMIT, List, cursor, find};
 use super::problem::Problem;
 use super::wish::within;
 use crate::error::{Error, Result};
-use crate::model::{AttemptFilter, AttemptRecord, DeliveryId, DeliveryKey, EndpointId, Mode};
+use crate::model::{AttemptFilter, AttemptRecord, DeliveryId, EndpointId, Mode};
 
 /// An attempt on the wire.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Attempt")]
 pub(super) struct View {
     object: &'static str,
     delivery: String,
@@ -34,8 +36,9 @@ pub(super) struct View {
 }
 
 /// Which attempts.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "AttemptQuery")]
 pub(super) struct Asked {
     endpoint: Option<String>,
     /// `succeeded` or `failed`.
@@ -58,7 +61,7 @@ pub(super) async fn list(
 pub(super) async fn of_delivery(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<List<View>>, Problem> {
     let delivery = find(&api, caller.mode, &id).await?;
@@ -86,13 +89,6 @@ fn filter(endpoint: EndpointId, sequence: Option<u64>, asked: Asked) -> Result<A
         before: before.transpose()?,
         limit: within("limit", asked.limit, 1..=LIMIT.1)?.unwrap_or(LIMIT.0),
     })
-}
-
-fn cursor(text: &str) -> Result<(u64, u32)> {
-    let numbers = text
-        .split_once('_')
-        .and_then(|(sequence, number)| Some((DeliveryKey::sequence(sequence)?, number.parse().ok()?)));
-    numbers.ok_or_else(|| Error::invalid("cursor: is not one of this list"))
 }
 
 impl From<AttemptRecord> for View {

@@ -1,10 +1,11 @@
 //! Body and query of a request, parsed, or a problem that says where they cannot be.
 
-use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use bytes::Bytes;
 use http::StatusCode;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::Api;
@@ -18,6 +19,10 @@ pub(super) struct Body<T>(pub(super) T);
 /// What the query of the URL names.
 #[derive(Debug)]
 pub(super) struct Parameters<T>(pub(super) T);
+
+/// The id in the path.
+#[derive(Debug)]
+pub(super) struct Id(pub(super) String);
 
 /// A body as it came, and the headers.
 #[derive(Debug)]
@@ -44,6 +49,16 @@ impl<T: DeserializeOwned> FromRequestParts<Api> for Parameters<T> {
     }
 }
 
+impl FromRequestParts<Api> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, api).await;
+        let Path(id) = path.map_err(|rejection| Error::invalid(rejection.body_text()))?;
+        Ok(Self(id))
+    }
+}
+
 impl FromRequest<Api> for Raw {
     type Rejection = Problem;
 
@@ -63,7 +78,7 @@ pub(super) async fn read(request: Request, api: &Api) -> Result<Bytes> {
 }
 
 /// Parses JSON.
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+pub(super) fn parse<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
     serde_json::from_slice(bytes).map_err(|cause| Error::invalid(cause.to_string()))
 }

@@ -1,26 +1,26 @@
 //! Deliveries: list, retrieve, resend.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use eventbus::Timestamp;
-use http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::auth::Caller;
-use super::body::Parameters;
+use super::body::{Id, Parameters};
 use super::problem::Problem;
+use super::reply::Accepted;
 use super::wish::within;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{
-    DeliveryFilter, DeliveryId, DeliveryKey, DeliveryRecord, EndpointId, Mode, Released, Resent,
-};
+use crate::model::{DeliveryFilter, DeliveryId, DeliveryRecord, EndpointId, LogPage, Mode, Released, Resent};
 
 /// How many are listed when nothing is said, and at most.
 pub(super) const LIMIT: (u32, u32) = (50, 250);
 
 /// A delivery on the wire.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Delivery")]
 pub(super) struct View {
     id: String,
     object: &'static str,
@@ -29,6 +29,8 @@ pub(super) struct View {
     source: String,
     #[serde(rename = "type")]
     event_type: String,
+    /// The event's key: the id of its object unless another was set.
+    key: Option<String>,
     /// `webhook-sequence` on its requests.
     sequence: u64,
     state: &'static str,
@@ -39,7 +41,8 @@ pub(super) struct View {
 }
 
 /// A page on the wire.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub(super) struct List<T> {
     pub(super) list: Vec<T>,
     /// The cursor of the next page, which there may be although this one is short.
@@ -47,50 +50,82 @@ pub(super) struct List<T> {
 }
 
 /// Which deliveries.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "DeliveryQuery")]
 pub(super) struct Asked {
     endpoint: Option<String>,
+    /// The id of an event.
     event: Option<String>,
+    /// `pending`, `in_flight`, `waiting`, `succeeded`, `exhausted`, `expired`, `refused`, `cancelled` or `parked`.
     state: Option<String>,
     #[serde(rename = "type")]
     event_type: Option<String>,
+    /// The key of their event: the id of its object unless another was set.
+    key: Option<String>,
+    /// The id of a delivery or an event, or else a key.
+    q: Option<String>,
     since: Option<String>,
     until: Option<String>,
     cursor: Option<String>,
     limit: Option<u32>,
 }
 
-/// `GET /v1/deliveries`: those of an endpoint, the newest first, or those of an event.
+/// `GET /v1/deliveries`: those of the mode or of an endpoint, the newest first; or those of an event.
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<List<View>>, Problem> {
-    let (list, next) = match (asked.endpoint.clone(), asked.event.clone()) {
-        (Some(endpoint), None) => {
-            let found = api.store.deliveries(caller.mode, filter(endpoint, asked)?).await?;
-            (found.list, found.next)
+    let mut filter = filter(&asked)?;
+    let found = match (asked.q, asked.event) {
+        (Some(_), Some(_)) => return Err(Error::invalid("q, event: only one of them may be named").into()),
+        (Some(q), None) => match named(&api, caller.mode, &q).await? {
+            list if !list.is_empty() => LogPage { list, next: None },
+            _ => {
+                filter.event_key = Some(q);
+                api.store.deliveries(caller.mode, filter).await?
+            }
+        },
+        (None, Some(event)) => {
+            let mut list = api.store.deliveries_of(caller.mode, event).await?;
+            list.retain(|one| filter.endpoint.as_ref().is_none_or(|endpoint| one.endpoint == *endpoint));
+            LogPage { list, next: None }
         }
-        (None, Some(event)) => (api.store.deliveries_of(caller.mode, event).await?, None),
-        _ => return Err(Error::invalid("endpoint, event: one of them must be named").into()),
+        (None, None) => api.store.deliveries(caller.mode, filter).await?,
     };
-    let list = list.into_iter().map(View::from).collect();
-    Ok(Json(List { list, next: next.map(|sequence| sequence.to_string()) }))
+    let next = found.next.map(|(first, second)| format!("{first}_{second}"));
+    Ok(Json(List { list: found.list.into_iter().map(View::from).collect(), next }))
 }
 
-fn filter(endpoint: String, asked: Asked) -> Result<DeliveryFilter> {
-    let foreign = || Error::invalid("cursor: is not one of this list");
-    let cursor = |text: String| DeliveryKey::sequence(&text).ok_or_else(foreign);
+/// What somebody looks for by an id: one delivery, or those of an event.
+async fn named(api: &Api, mode: Mode, q: &str) -> Result<Vec<DeliveryRecord>> {
+    if let Ok(DeliveryId(key)) = q.parse() {
+        return Ok(api.store.delivery(mode, key).await?.into_iter().collect());
+    }
+    api.store.deliveries_of(mode, q.to_owned()).await
+}
+
+fn filter(asked: &Asked) -> Result<DeliveryFilter> {
     Ok(DeliveryFilter {
-        endpoint: EndpointId::new(endpoint),
-        state: asked.state.map(|word| word.parse()).transpose()?,
-        event_type: asked.event_type,
-        since: time("since", asked.since)?,
-        until: time("until", asked.until)?,
-        before: asked.cursor.map(cursor).transpose()?,
+        endpoint: asked.endpoint.clone().map(EndpointId::new),
+        state: asked.state.as_ref().map(|word| word.parse()).transpose()?,
+        event_type: asked.event_type.clone(),
+        event_key: asked.key.clone(),
+        since: time("since", asked.since.clone())?,
+        until: time("until", asked.until.clone())?,
+        before: asked.cursor.as_ref().map(|text| cursor(text)).transpose()?,
         limit: within("limit", asked.limit, 1..=LIMIT.1)?.unwrap_or(LIMIT.0),
     })
+}
+
+/// Two numbers, as cursors have them. None is larger than what a store holds, which would fail on it.
+pub(super) fn cursor<A: TryFrom<i64>, B: TryFrom<i64>>(text: &str) -> Result<(A, B)> {
+    let numbers = text.split_once('_').and_then(|(first, second)| {
+        let (first, second): (i64, i64) = (first.parse().ok()?, second.parse().ok()?);
+        Some((A::try_from(first).ok()?, B::try_from(second).ok()?))
+    });
+    numbers.ok_or_else(|| Error::invalid("cursor: is not one of this list"))
 }
 
 /// A time as RFC 3339 has it.
@@ -103,7 +138,7 @@ pub(super) fn time(field: &str, text: Option<String>) -> Result<Option<Timestamp
 pub(super) async fn retrieve(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Json<View>, Problem> {
     Ok(Json(find(&api, caller.mode, &id).await?.into()))
 }
@@ -112,8 +147,8 @@ pub(super) async fn retrieve(
 pub(super) async fn resend(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
-) -> Result<(StatusCode, Json<View>), Problem> {
+    Id(id): Id,
+) -> Result<Accepted<View>, Problem> {
     let conflict = |message: &'static str| Err(Error::new(ErrorKind::Conflict, message).into());
     match api.store.resend(caller.mode, id.parse::<DeliveryId>()?.0).await? {
         Resent::Due => {}
@@ -126,15 +161,15 @@ pub(super) async fn resend(
             return conflict("the event's `expires_at` has passed: it is never sent after that");
         }
     }
-    Ok((StatusCode::ACCEPTED, Json(find(&api, caller.mode, &id).await?.into())))
+    Ok(Accepted::new(find(&api, caller.mode, &id).await?.into()))
 }
 
 /// `POST /v1/deliveries/{id}/release`: a parked one is due now, after what kept the bridge from sending it was mended.
 pub(super) async fn release(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
-) -> Result<(StatusCode, Json<View>), Problem> {
+    Id(id): Id,
+) -> Result<Accepted<View>, Problem> {
     let conflict = |message: &'static str| Err(Error::new(ErrorKind::Conflict, message).into());
     match api.store.release(caller.mode, id.parse::<DeliveryId>()?.0).await? {
         Released::Due => {}
@@ -142,7 +177,7 @@ pub(super) async fn release(
         Released::NotParked => return conflict("it is not parked"),
         Released::Disabled => return conflict("the endpoint is disabled or deleted"),
     }
-    Ok((StatusCode::ACCEPTED, Json(find(&api, caller.mode, &id).await?.into())))
+    Ok(Accepted::new(find(&api, caller.mode, &id).await?.into()))
 }
 
 /// The delivery of this id, if whoever asks may know of it.
@@ -163,6 +198,7 @@ impl From<DeliveryRecord> for View {
             event: delivery.event_id,
             source: delivery.source,
             event_type: delivery.event_type,
+            key: delivery.event_key,
             sequence: delivery.key.sequence,
             state: delivery.state.as_str(),
             attempts: delivery.attempts,

@@ -1,18 +1,19 @@
 //! Endpoints: create, list, retrieve, update, delete, pause, resume, enable.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use eventbus::Timestamp;
 use eventbus::json::JsonMap;
 use eventbus::transport::Order;
-use http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::auth::Caller;
-use super::body::{Body, Parameters};
+use super::body::{Body, Id, Parameters};
 use super::problem::Problem;
-use super::tag::{Seen, Tagged};
+use super::reply::{Created, Shown};
+use super::tag::Seen;
 use super::warning::warnings;
 use super::wish::{Wish, within};
 use crate::error::{Error, ErrorKind, Result};
@@ -22,7 +23,8 @@ use crate::model::{
 };
 
 /// An endpoint on the wire: Payment Kit's fields, then ours.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Endpoint")]
 pub(super) struct View {
     id: String,
     object: &'static str,
@@ -31,6 +33,9 @@ pub(super) struct View {
     url: String,
     description: String,
     enabled_events: Vec<String>,
+    /// The only source whose events it gets; `null` for every source.
+    source: Option<String>,
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     metadata: JsonMap,
     status: &'static str,
     created_at: String,
@@ -45,6 +50,8 @@ pub(super) struct View {
     schedule: Vec<u64>,
     max_in_flight: u32,
     timeout_seconds: u64,
+    /// `confirmed`, or `immediate`: when it is disabled for answering 410.
+    gone_policy: &'static str,
     /// Shown by `retrieve` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<HealthView>,
@@ -53,11 +60,13 @@ pub(super) struct View {
     secret: Option<String>,
     /// What was taken although it may not be what was meant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     warnings: Vec<String>,
 }
 
 /// How an endpoint is doing.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Health")]
 struct HealthView {
     /// Until when nothing is sent to it: it asked for that, or its breaker is open.
     held_until: Option<String>,
@@ -66,7 +75,8 @@ struct HealthView {
 }
 
 /// A page on the wire: Payment Kit's list, and where the next page begins.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "EndpointList")]
 pub(super) struct List {
     count: u64,
     list: Vec<View>,
@@ -74,8 +84,9 @@ pub(super) struct List {
 }
 
 /// Which page.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "EndpointQuery")]
 pub(super) struct Page {
     limit: Option<u32>,
     /// The `next` of the page before.
@@ -87,13 +98,13 @@ pub(super) async fn create(
     State(api): State<Api>,
     caller: Caller,
     Body(wish): Body<Wish>,
-) -> Result<(StatusCode, Tagged<View>), Problem> {
+) -> Result<Created<View>, Problem> {
     let (new, secret) = wish.create(&api, caller.mode).await?;
     let warnings = warnings(&new.enabled_events);
     let endpoint = api.store.create_endpoint(new, Timestamp::now()).await?;
     let version = endpoint.version;
     let view = View { secret: Some(secret.reveal().to_owned()), warnings, ..View::from(endpoint) };
-    Ok((StatusCode::CREATED, Tagged { version, view }))
+    Ok(Created::tagged(view, version))
 }
 
 /// `GET /v1/endpoints`: the newest first.
@@ -114,16 +125,17 @@ pub(super) async fn list(
 pub(super) async fn retrieve(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Tagged<View>, Problem> {
+    Id(id): Id,
+) -> Result<Shown<View>, Problem> {
     let endpoint = find(&api, caller.mode, id).await?;
     let health = standing(&api, &endpoint).await?.health;
     let health = HealthView {
         held_until: health.rest(Timestamp::now()).map(|at| at.to_string()),
         failing_since: health.failing_since().map(|at| at.to_string()),
     };
-    let tagged = tagged(endpoint);
-    Ok(Tagged { view: View { health: Some(health), ..tagged.view }, ..tagged })
+    let mut shown = shown(endpoint);
+    shown.body.health = Some(health);
+    Ok(shown)
 }
 
 /// `PATCH /v1/endpoints/{id}`: what is not sent stays.
@@ -132,12 +144,13 @@ pub(super) async fn update(
     caller: Caller,
     Seen { id, expected }: Seen,
     Body(wish): Body<Wish>,
-) -> Result<Tagged<View>, Problem> {
+) -> Result<Shown<View>, Problem> {
     let endpoint = find(&api, caller.mode, id).await?;
     let change = EndpointChange { expected, ..wish.change(&api, &endpoint).await? };
     let warnings = change.enabled_events.as_ref().map(warnings).unwrap_or_default();
-    let tagged = tagged(store(&api, endpoint, change).await?);
-    Ok(Tagged { view: View { warnings, ..tagged.view }, ..tagged })
+    let mut shown = shown(store(&api, endpoint, change).await?);
+    shown.body.warnings = warnings;
+    Ok(shown)
 }
 
 /// `DELETE /v1/endpoints/{id}`: answers what was deleted.
@@ -155,7 +168,7 @@ pub(super) async fn pause(
     State(api): State<Api>,
     caller: Caller,
     Seen { id, expected }: Seen,
-) -> Result<Tagged<View>, Problem> {
+) -> Result<Shown<View>, Problem> {
     turn(&api, find(&api, caller.mode, id).await?, (EndpointStatus::Paused, expected)).await
 }
 
@@ -164,7 +177,7 @@ pub(super) async fn resume(
     State(api): State<Api>,
     caller: Caller,
     Seen { id, expected }: Seen,
-) -> Result<Tagged<View>, Problem> {
+) -> Result<Shown<View>, Problem> {
     turn(&api, find(&api, caller.mode, id).await?, (EndpointStatus::Enabled, expected)).await
 }
 
@@ -172,20 +185,21 @@ async fn turn(
     api: &Api,
     endpoint: Endpoint,
     (status, expected): (EndpointStatus, Expected),
-) -> Result<Tagged<View>, Problem> {
+) -> Result<Shown<View>, Problem> {
     if endpoint.status == EndpointStatus::Disabled {
         let message = "the endpoint is disabled: it gets nothing that could wait";
         return Err(Error::new(ErrorKind::Conflict, message).into());
     }
     let change = EndpointChange { status: Some(status), expected, ..EndpointChange::default() };
-    Ok(tagged(store(api, endpoint, change).await?))
+    Ok(shown(store(api, endpoint, change).await?))
 }
 
-fn tagged(endpoint: Endpoint) -> Tagged<View> {
-    Tagged { version: endpoint.version, view: endpoint.into() }
+pub(super) fn shown(endpoint: Endpoint) -> Shown<View> {
+    let version = endpoint.version;
+    Shown::tagged(endpoint.into(), version)
 }
 
-async fn store(api: &Api, endpoint: Endpoint, change: EndpointChange) -> Result<Endpoint> {
+pub(super) async fn store(api: &Api, endpoint: Endpoint, change: EndpointChange) -> Result<Endpoint> {
     api.store.change_endpoint(endpoint.mode, endpoint.id, change).await?.ok_or_else(missing)
 }
 
@@ -214,6 +228,7 @@ impl From<Endpoint> for View {
             url: endpoint.url.written().to_owned(),
             description: endpoint.description,
             enabled_events: endpoint.enabled_events.texts().to_vec(),
+            source: endpoint.source,
             metadata: endpoint.metadata,
             status: endpoint.status.word(),
             created_at: endpoint.created_at.to_string(),
@@ -228,6 +243,7 @@ impl From<Endpoint> for View {
             schedule: endpoint.schedule.seconds(),
             max_in_flight: endpoint.max_in_flight,
             timeout_seconds: endpoint.timeout.as_secs(),
+            gone_policy: endpoint.gone_policy.as_str(),
             health: None,
             secret: None,
             warnings: Vec::new(),

@@ -1,13 +1,14 @@
 //! Why an event went to an endpoint, or did not: decided from what is stored.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use eventbus::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::auth::Caller;
-use super::body::Parameters;
+use super::body::{Id, Parameters};
 use super::endpoint::{find, standing};
 use super::problem::Problem;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,14 +17,15 @@ use crate::model::{
 };
 
 /// Which endpoint.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ExplainQuery")]
 pub(super) struct Asked {
     endpoint: String,
 }
 
 /// An answer about one event.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Explanation {
     event: String,
     source: String,
@@ -41,7 +43,8 @@ pub(super) struct Explanation {
 }
 
 /// The answer: one for each source that has an event of this id.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ExplanationList")]
 pub(super) struct List {
     list: Vec<Explanation>,
 }
@@ -50,7 +53,7 @@ pub(super) struct List {
 pub(super) async fn explain(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<List>, Problem> {
     let endpoint = find(&api, caller.mode, asked.endpoint).await?;
@@ -142,6 +145,9 @@ fn not_owed(event: &EventRecord, endpoint: &Endpoint) -> Reason {
         let events = endpoint.enabled_events.texts().join(", ");
         return ("not_owed", "not_enabled", format!("{} is none of {events}", event.event_type));
     }
+    if let Some(source) = endpoint.source.as_ref().filter(|source| **source != event.source) {
+        return ("not_owed", "other_source", format!("the endpoint gets events of {source} only"));
+    }
     if endpoint.status == EndpointStatus::Disabled {
         return ("not_owed", "disabled", "the endpoint is disabled, and gets no new events".to_owned());
     }
@@ -157,7 +163,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        DeliveryKey, EnabledEvents, EndpointId, EndpointKey, EndpointUrl, Mode, NewEndpoint, Schedule,
+        DeliveryKey, EnabledEvents, EndpointId, EndpointKey, EndpointUrl, GonePolicy, Mode, NewEndpoint,
+        Schedule,
     };
 
     const NOW: Timestamp = Timestamp::from_millis(1_767_225_600_000);
@@ -170,6 +177,8 @@ mod tests {
             description: String::new(),
             enabled_events: EnabledEvents::parse(vec!["refund.*".to_owned()]).unwrap(),
             metadata: eventbus::json::JsonMap::default(),
+            source: None,
+            gone_policy: GonePolicy::default(),
             format: "standard".into(),
             status,
             disabled_reason: None,
@@ -196,6 +205,7 @@ mod tests {
             event_id: "evt_1".into(),
             source: "shop".into(),
             event_type: "refund.created".into(),
+            event_key: None,
             state,
             attempts,
             due_at: (state == DeliveryState::Pending).then_some(NOW),

@@ -4,14 +4,18 @@ mod attempt;
 mod auth;
 mod body;
 mod delivery;
+mod document;
 mod endpoint;
 mod event;
 mod explain;
 mod health;
+mod key;
 mod meter;
 mod payment_kit;
 mod problem;
+mod publish;
 mod recovery;
+mod reply;
 mod secret;
 pub mod server;
 mod tag;
@@ -20,11 +24,13 @@ mod wish;
 
 use std::sync::Arc;
 
+use aide::axum::routing::{delete_with, get_with, post_with};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{get, post};
+use axum::routing::get;
 
+use self::document::{Documented, about};
 use self::problem::Problem;
 use crate::dispatcher::Sender;
 use crate::error::{Error, ErrorKind};
@@ -54,25 +60,69 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
 }
 
+/// The native API. Each route is in its document too, because both are made here.
+fn v1() -> Documented {
+    Documented::new()
+        .at(
+            "/v1/events",
+            post_with(publish::publish, about("Publish an event"))
+                .get_with(event::list, about("List events")),
+        )
+        .at("/v1/events/batch", post_with(publish::batch, about("Publish events, all or none")))
+        .at("/v1/events/{id}", get_with(event::retrieve, about("Retrieve an event")))
+        .at("/v1/events/{id}/body", get_with(event::body, about("Retrieve the bytes of an event")))
+        .at("/v1/events/{id}/deliveries", get_with(event::deliveries, about("List what is owed of an event")))
+        .at(
+            "/v1/events/{id}/explain",
+            get_with(explain::explain, about("Why an endpoint got an event, or not")),
+        )
+        .at(
+            "/v1/endpoints",
+            post_with(endpoint::create, about("Create an endpoint"))
+                .get_with(endpoint::list, about("List endpoints")),
+        )
+        .at(
+            "/v1/endpoints/{id}",
+            get_with(endpoint::retrieve, about("Retrieve an endpoint"))
+                .patch_with(endpoint::update, about("Update an endpoint"))
+                .delete_with(endpoint::delete, about("Delete an endpoint")),
+        )
+        .at("/v1/endpoints/{id}/pause", post_with(endpoint::pause, about("Let what it is owed gather")))
+        .at("/v1/endpoints/{id}/resume", post_with(endpoint::resume, about("Send what gathered")))
+        .at("/v1/endpoints/{id}/enable", post_with(recovery::enable, about("Enable it, with what it missed")))
+        .at("/v1/endpoints/{id}/rotate_secret", post_with(secret::rotate, about("Give it a new secret")))
+        .at(
+            "/v1/endpoints/{id}/secrets",
+            get_with(secret::list, about("List its secrets, without their texts")),
+        )
+        .at("/v1/endpoints/{id}/test", post_with(recovery::test, about("Send a test event to it alone")))
+        .at("/v1/endpoints/{id}/recover", post_with(recovery::recover, about("Try again what was given up")))
+        .at(
+            "/v1/endpoints/{id}/replay",
+            post_with(recovery::replay, about("Send what it was not owed when it came")),
+        )
+        .at("/v1/deliveries", get_with(delivery::list, about("List deliveries")))
+        .at("/v1/deliveries/{id}", get_with(delivery::retrieve, about("Retrieve a delivery")))
+        .at("/v1/deliveries/{id}/attempts", get_with(attempt::of_delivery, about("List its attempts")))
+        .at(
+            "/v1/deliveries/{id}/resend",
+            post_with(delivery::resend, about("Attempt it now, however it ended")),
+        )
+        .at(
+            "/v1/deliveries/{id}/release",
+            post_with(delivery::release, about("Attempt it now that was parked")),
+        )
+        .at("/v1/attempts", get_with(attempt::list, about("List attempts at an endpoint")))
+        .at(
+            "/v1/api_keys",
+            post_with(key::create, about("Create an API key")).get_with(key::list, about("List API keys")),
+        )
+        .at("/v1/api_keys/{id}", delete_with(key::delete, about("Delete an API key")))
+}
+
 /// All routes.
 pub fn router(api: Api) -> Router {
-    Router::new()
-        .route("/v1/events", post(event::publish))
-        .route("/v1/events/{id}/explain", get(explain::explain))
-        .route("/v1/endpoints", post(endpoint::create).get(endpoint::list))
-        .route("/v1/endpoints/{id}", get(endpoint::retrieve).patch(endpoint::update).delete(endpoint::delete))
-        .route("/v1/endpoints/{id}/pause", post(endpoint::pause))
-        .route("/v1/endpoints/{id}/resume", post(endpoint::resume))
-        .route("/v1/endpoints/{id}/rotate_secret", post(secret::rotate))
-        .route("/v1/endpoints/{id}/secrets", get(secret::list))
-        .route("/v1/endpoints/{id}/test", post(recovery::test))
-        .route("/v1/endpoints/{id}/recover", post(recovery::recover))
-        .route("/v1/deliveries", get(delivery::list))
-        .route("/v1/deliveries/{id}", get(delivery::retrieve))
-        .route("/v1/deliveries/{id}/attempts", get(attempt::of_delivery))
-        .route("/v1/deliveries/{id}/resend", post(delivery::resend))
-        .route("/v1/deliveries/{id}/release", post(delivery::release))
-        .route("/v1/attempts", get(attempt::list))
+    v1().finish()
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(meter::metrics))

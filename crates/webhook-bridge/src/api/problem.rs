@@ -1,22 +1,33 @@
 //! Errors on the wire: RFC 9457, `application/problem+json`.
 
+use aide::OperationOutput;
+use aide::generate::GenContext;
+use aide::openapi::{Operation, Response as Documented};
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind};
+
+/// The media type of problems.
+const TYPE: &str = "application/problem+json";
 
 /// An error as an answer.
 #[derive(Debug)]
 pub(super) struct Problem(Error);
 
-#[derive(Serialize)]
+/// RFC 9457.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
 struct Body<'a> {
+    /// Stable: `urn:webhook-bridge:…`.
     #[serde(rename = "type")]
     kind: &'static str,
     title: &'static str,
     status: u16,
+    /// Which rule was broken, with the field's name before a colon.
     detail: &'a str,
 }
 
@@ -62,8 +73,21 @@ pub(super) async fn wrong_method() -> Response {
 
 fn answer(status: StatusCode, body: &Body<'_>) -> Response {
     let mut response = (status, axum::Json(body)).into_response();
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(TYPE));
     response
+}
+
+impl OperationOutput for Problem {
+    type Inner = Self;
+
+    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, Documented)> {
+        let json = <axum::Json<Body<'static>> as OperationOutput>::operation_response(ctx, operation);
+        let problem = json.map(|json| {
+            let content = json.content.into_values().map(|media| (TYPE.to_owned(), media)).collect();
+            (None, Documented { content, ..json })
+        });
+        problem.into_iter().collect()
+    }
 }
 
 impl IntoResponse for Problem {

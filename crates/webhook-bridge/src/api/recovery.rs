@@ -1,29 +1,34 @@
-//! What an endpoint did not get: recovered since a time; and a test event for it.
+//! What an endpoint did not get: recovered, replayed, or both when it is enabled; and a test event for it.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use eventbus::{AnyEvent, EventId, Timestamp};
-use http::StatusCode;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::Api;
 use super::auth::Caller;
-use super::body::Body;
-use super::delivery::time;
-use super::endpoint::{find, missing};
+use super::body::{Body, Id};
+use super::delivery::{cursor, time};
+use super::endpoint::{View, find, missing, store};
 use super::problem::Problem;
+use super::reply::{Accepted, Shown};
+use super::tag::Seen;
 use super::wish::within;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{DeliveryId, DeliveryKey, EndpointStatus, Mode, Recovery};
+use crate::model::{
+    DeliveryId, EnabledEvents, Endpoint, EndpointChange, EndpointStatus, Mode, NOTICES, Recovery, Replay,
+};
 
 /// How many are looked at by one call at most, and how many in one transaction: others wait for no longer.
 const MOST: u32 = 10_000;
 const TOGETHER: u32 = 250;
 
 /// What is asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RecoverRequest")]
 pub(super) struct Asked {
     since: Option<String>,
     until: Option<String>,
@@ -36,7 +41,7 @@ pub(super) struct Asked {
 }
 
 /// What came of it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Recovered {
     /// How many were made due, or would be.
     deliveries: u32,
@@ -48,18 +53,16 @@ pub(super) struct Recovered {
 pub(super) async fn recover(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id,
     Body(asked): Body<Asked>,
 ) -> Result<Json<Recovered>, Problem> {
-    let endpoint = find(&api, caller.mode, id).await?;
-    if endpoint.status == EndpointStatus::Disabled {
-        return Err(Error::new(ErrorKind::Conflict, "the endpoint is disabled").into());
-    }
+    let endpoint = open(&api, caller.mode, id).await?;
     let since = time("since", asked.since)?.ok_or_else(|| Error::invalid("since: is required"))?;
     // What fails again meanwhile is not older than this.
     let now = Timestamp::now();
     let until = time("until", asked.until)?.unwrap_or(now);
     let after = asked.cursor.map(|text| cursor(&text)).transpose()?;
+    let after = after.map(|(at, sequence)| (Timestamp::from_millis(at), sequence));
     let limit = within("limit", asked.limit, 1..=MOST)?.unwrap_or(MOST);
     let recovery = Recovery { endpoint: endpoint.id, since, until, after, most: limit, now };
     let step = if asked.dry_run { Step::Count } else { Step::Recover };
@@ -95,23 +98,128 @@ async fn go(api: &Api, mode: Mode, recovery: Recovery, step: Step) -> Result<Rec
     Ok(Recovered { deliveries, next })
 }
 
-fn cursor(text: &str) -> Result<(Timestamp, u64)> {
-    let numbers = text.split_once('_').and_then(|(at, sequence)| {
-        Some((Timestamp::from_millis(at.parse().ok()?), DeliveryKey::sequence(sequence)?))
-    });
-    numbers.ok_or_else(|| Error::invalid("cursor: is not one of this call"))
+/// What is asked for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "ReplayRequest")]
+pub(super) struct Missed {
+    since: Option<String>,
+    until: Option<String>,
+    /// Only these types and patterns, of those the endpoint wants.
+    types: Option<Vec<String>>,
+    /// How many events are looked at.
+    limit: Option<u32>,
+    /// The `next` of the call before.
+    cursor: Option<String>,
+    /// Only counts.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// `POST /v1/endpoints/{id}/replay`: what it wants now and was not owed when it came is owed to it, each event once.
+pub(super) async fn replay(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id,
+    Body(asked): Body<Missed>,
+) -> Result<Json<Recovered>, Problem> {
+    let endpoint = open(&api, caller.mode, id).await?;
+    let now = Timestamp::now();
+    let after = |text: String| text.parse().map_err(|_| Error::invalid("cursor: is not one of this call"));
+    let replay = Replay {
+        endpoint: endpoint.id,
+        types: asked.types.map(EnabledEvents::parse).transpose()?,
+        since: time("since", asked.since)?.ok_or_else(|| Error::invalid("since: is required"))?,
+        until: time("until", asked.until)?.unwrap_or(now),
+        after: asked.cursor.map(after).transpose()?,
+        most: within("limit", asked.limit, 1..=MOST)?.unwrap_or(MOST),
+        now,
+    };
+    let step = if asked.dry_run { Step::Count } else { Step::Recover };
+    Ok(Json(again(&api, caller.mode, replay, step).await?))
+}
+
+async fn again(api: &Api, mode: Mode, replay: Replay, step: Step) -> Result<Recovered> {
+    let (mut deliveries, mut after, mut left) = (0, replay.after, replay.most);
+    while left > 0 {
+        let most = TOGETHER.min(left);
+        let part = Replay { after, most, ..replay.clone() };
+        let part = match step {
+            Step::Count => api.store.replayable(mode, part).await?,
+            Step::Recover => api.store.replay(mode, part).await?,
+        };
+        let part = part.ok_or_else(missing)?;
+        deliveries += part.deliveries;
+        left -= most;
+        after = part.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(Recovered { deliveries, next: after.map(|no| no.to_string()) })
+}
+
+/// What is asked for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "EnableRequest")]
+pub(super) struct Enable {
+    /// Since when it is given what it missed: what was given up, and what came while it was disabled.
+    recover_since: Option<String>,
+}
+
+/// An endpoint that is enabled, and what it is given that it missed.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Enabled {
+    endpoint: View,
+    recovered: Option<Recovered>,
+    replayed: Option<Recovered>,
+}
+
+/// `POST /v1/endpoints/{id}/enable`: whatever it was, it gets what it wants from now on.
+pub(super) async fn enable(
+    State(api): State<Api>,
+    caller: Caller,
+    Seen { id, expected }: Seen,
+    Body(asked): Body<Enable>,
+) -> Result<Shown<Enabled>, Problem> {
+    let since = time("recover_since", asked.recover_since)?;
+    let endpoint = find(&api, caller.mode, id).await?;
+    let status = Some(EndpointStatus::Enabled);
+    let change = EndpointChange { status, expected, ..EndpointChange::default() };
+    let endpoint = store(&api, endpoint, change).await?;
+    let (version, now, mode) = (endpoint.version, Timestamp::now(), caller.mode);
+    let (mut recovered, mut replayed) = (None, None);
+    if let Some(since) = since {
+        let (id, most, after) = (endpoint.id.clone(), MOST, None);
+        let recovery = Recovery { endpoint: id.clone(), since, until: now, after, most, now };
+        recovered = Some(go(&api, mode, recovery, Step::Recover).await?);
+        let replay = Replay { endpoint: id, types: None, since, until: now, after: None, most, now };
+        replayed = Some(again(&api, mode, replay, Step::Recover).await?);
+    }
+    Ok(Shown::tagged(Enabled { endpoint: endpoint.into(), recovered, replayed }, version))
+}
+
+/// An endpoint that gets what it is owed, now or later.
+async fn open(api: &Api, mode: Mode, id: String) -> Result<Endpoint> {
+    let endpoint = find(api, mode, id).await?;
+    if endpoint.status == EndpointStatus::Disabled {
+        return Err(Error::new(ErrorKind::Conflict, "the endpoint is disabled: enable it"));
+    }
+    Ok(endpoint)
 }
 
 /// What is asked of a test.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "TestRequest")]
 pub(super) struct Test {
     #[serde(rename = "type")]
     event_type: Option<String>,
 }
 
 /// What a test made.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct Tested {
     event: String,
     delivery: String,
@@ -121,19 +229,16 @@ pub(super) struct Tested {
 pub(super) async fn test(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id,
     Body(asked): Body<Test>,
-) -> Result<(StatusCode, Json<Tested>), Problem> {
-    let endpoint = find(&api, caller.mode, id).await?;
-    if endpoint.status == EndpointStatus::Disabled {
-        return Err(Error::new(ErrorKind::Conflict, "the endpoint is disabled").into());
-    }
+) -> Result<Accepted<Tested>, Problem> {
+    let endpoint = open(&api, caller.mode, id).await?;
     let event_id = EventId::generate(Timestamp::now()).to_string();
     let event = json!({
         "id": event_id,
         "object": "event",
         "type": asked.event_type.as_deref().unwrap_or("webhook_endpoint.test"),
-        "source": "webhook-bridge",
+        "source": endpoint.source.as_deref().unwrap_or(NOTICES),
         "livemode": caller.mode.is_live(),
         "api_version": endpoint.api_version,
         "data": { "object": { "test": true } },
@@ -141,5 +246,5 @@ pub(super) async fn test(
     });
     let event = AnyEvent::from_json(event.to_string()).map_err(Error::from)?;
     let delivery = api.store.ingest_for(event, endpoint.id).await?.ok_or_else(missing)?;
-    Ok((StatusCode::ACCEPTED, Json(Tested { event: event_id, delivery: DeliveryId(delivery).to_string() })))
+    Ok(Accepted::new(Tested { event: event_id, delivery: DeliveryId(delivery).to_string() }))
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use eventbus::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Api;
 use super::auth::Caller;
-use super::body::Body;
+use super::body::{Body, Id};
 use super::endpoint::{find, missing};
 use super::problem::Problem;
 use super::wish::within;
@@ -22,8 +23,9 @@ use crate::signing::Format;
 const OVERLAP: (u64, u64) = (86_400, 604_800);
 
 /// What is asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "RotateRequest")]
 pub(super) struct Asked {
     /// A secret to bring along; otherwise one is made.
     secret: Option<String>,
@@ -31,7 +33,8 @@ pub(super) struct Asked {
 }
 
 /// A secret on the wire.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Secret")]
 struct View {
     version: u32,
     created_at: String,
@@ -40,7 +43,8 @@ struct View {
 }
 
 /// The secrets on the wire, the newest first.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SecretList")]
 pub(super) struct List {
     /// The new one; shown once.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,7 +56,7 @@ pub(super) struct List {
 pub(super) async fn rotate(
     State(api): State<Api>,
     caller: Caller,
-    Path(id): Path<String>,
+    Id(id): Id,
     Body(asked): Body<Asked>,
 ) -> Result<Json<List>, Problem> {
     let endpoint = find(&api, caller.mode, id).await?;
@@ -82,11 +86,7 @@ fn overlap(format: &Format, asked: Option<u64>) -> Result<u64> {
 }
 
 /// `GET /v1/endpoints/{id}/secrets`
-pub(super) async fn list(
-    State(api): State<Api>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<List>, Problem> {
+pub(super) async fn list(State(api): State<Api>, caller: Caller, Id(id): Id) -> Result<Json<List>, Problem> {
     let endpoint = find(&api, caller.mode, id).await?;
     let list = view(api.store.secrets(caller.mode, endpoint.id).await?);
     Ok(Json(List { secret: None, list }))

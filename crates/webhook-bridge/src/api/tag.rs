@@ -1,17 +1,13 @@
-//! `ETag` and `If-Match`: nobody overwrites what somebody else changed meanwhile (RFC 9110, sections 8.8.3 and 13.1.1).
+//! `If-Match`: nobody overwrites what somebody else changed meanwhile (RFC 9110, sections 8.8.3 and 13.1.1).
 
-use axum::Json;
-use axum::extract::{FromRequestParts, Path};
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
-use axum::http::header::{ETAG, IF_MATCH};
+use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
-use http::HeaderValue;
-use serde::Serialize;
 
 use super::Api;
+use super::body::Id;
 use super::problem::Problem;
-use crate::error::Error;
 use crate::model::Expected;
 
 /// What is to be changed: the id in the path, as its `If-Match` expects it; without one, whatever it is.
@@ -21,19 +17,11 @@ pub(super) struct Seen {
     pub(super) expected: Expected,
 }
 
-/// An answer with the version of what it shows.
-#[derive(Debug)]
-pub(super) struct Tagged<T> {
-    pub(super) version: u64,
-    pub(super) view: T,
-}
-
 impl FromRequestParts<Api> for Seen {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        let path = Path::<String>::from_request_parts(parts, api).await;
-        let Path(id) = path.map_err(|rejection| Error::invalid(rejection.body_text()))?;
+        let Id(id) = Id::from_request_parts(parts, api).await?;
         Ok(Self { id, expected: expected(&parts.headers) })
     }
 }
@@ -47,17 +35,6 @@ fn expected(headers: &HeaderMap) -> Expected {
     }
     let version = |tag: &str| tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok();
     Expected::OneOf(lines().flat_map(|line| line.split(',')).filter_map(version).collect())
-}
-
-impl<T: Serialize> IntoResponse for Tagged<T> {
-    fn into_response(self) -> Response {
-        let mut response = Json(self.view).into_response();
-        // Digits in quotes are always a header.
-        if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", self.version)) {
-            response.headers_mut().insert(ETAG, tag);
-        }
-        response
-    }
 }
 
 #[cfg(test)]

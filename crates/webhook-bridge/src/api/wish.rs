@@ -5,23 +5,26 @@ use std::time::Duration;
 
 use eventbus::json::JsonMap;
 use eventbus::transport::Order;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Api;
 use crate::error::{Error, Result};
 use crate::model::{
-    EnabledEvents, Endpoint, EndpointChange, EndpointStatus, EndpointUrl, Expected, Mode, NewEndpoint,
-    Schedule, Secret,
+    EnabledEvents, Endpoint, EndpointChange, EndpointStatus, EndpointUrl, Expected, GonePolicy, Mode,
+    NewEndpoint, Schedule, Secret,
 };
 use crate::signing::{FORMATS, Format};
 
 /// What is asked for. To make an endpoint, URL and events must be there; to change one, whatever is to be changed.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "EndpointRequest")]
 pub(super) struct Wish {
     pub(super) url: Option<String>,
     pub(super) enabled_events: Option<Vec<String>>,
     pub(super) description: Option<String>,
+    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
     pub(super) metadata: Option<JsonMap>,
     pub(super) status: Option<String>,
     pub(super) api_version: Option<String>,
@@ -30,10 +33,32 @@ pub(super) struct Wish {
     pub(super) signature: Option<String>,
     /// A secret to bring along; otherwise one is made.
     pub(super) secret: Option<String>,
-    /// Seconds after each failed attempt.
-    pub(super) schedule: Option<Vec<u64>>,
+    pub(super) schedule: Option<Waits>,
     pub(super) max_in_flight: Option<u32>,
     pub(super) timeout_seconds: Option<u64>,
+    /// `confirmed`: disabled after three deliveries answered 410 over ten minutes; `immediate`: after one.
+    pub(super) gone_policy: Option<String>,
+    /// The only source whose events it gets. Chosen when it is made; `gstable` where it is signed so.
+    pub(super) source: Option<String>,
+}
+
+/// When failed deliveries are tried again.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Waits {
+    /// Seconds after each failed attempt: at most 32 of them, each 1 s to 72 h, 8 days in all.
+    Seconds(Vec<u64>),
+    /// `payments`, the default, `svix`, `stripe-sandbox` or `flat`.
+    Preset(String),
+}
+
+impl Waits {
+    fn parse(self) -> Result<Schedule> {
+        match self {
+            Self::Seconds(waits) => Schedule::from_seconds(&waits),
+            Self::Preset(name) => Schedule::preset(&name),
+        }
+    }
 }
 
 impl Wish {
@@ -44,6 +69,7 @@ impl Wish {
         format.check(&secret)?;
         api.sender.ready(format)?;
         let sealed = api.vault.seal(&secret)?;
+        let source = only(format, self.source.take())?;
         let change = self.parse()?;
         let missing = |field| Error::invalid(format!("{field}: is required"));
         let url = change.url.ok_or_else(|| missing("url"))?;
@@ -59,6 +85,8 @@ impl Wish {
             schedule: change.schedule.unwrap_or_default(),
             max_in_flight: change.max_in_flight.unwrap_or(new.max_in_flight),
             timeout: change.timeout.unwrap_or(new.timeout),
+            gone_policy: change.gone_policy.unwrap_or(new.gone_policy),
+            source,
             ..new
         };
         Ok((new, secret))
@@ -68,6 +96,9 @@ impl Wish {
     pub(super) async fn change(self, api: &Api, endpoint: &Endpoint) -> Result<EndpointChange> {
         if self.signature.is_some() || self.secret.is_some() {
             return Err(Error::invalid("signature, secret: are changed by rotating the secret"));
+        }
+        if self.source.is_some() {
+            return Err(Error::invalid("source: is chosen when the endpoint is made"));
         }
         let change = self.parse()?;
         if let Some(url) = &change.url {
@@ -85,11 +116,24 @@ impl Wish {
             status: self.status.map(|word| EndpointStatus::parse(&word)).transpose()?,
             api_version: limited("api_version", self.api_version)?,
             order: self.ordering.map(|word| order(&word)).transpose()?,
-            schedule: self.schedule.map(|waits| Schedule::from_seconds(&waits)).transpose()?,
+            schedule: self.schedule.map(Waits::parse).transpose()?,
             max_in_flight: within("max_in_flight", self.max_in_flight, 1..=64)?,
             timeout: within("timeout_seconds", self.timeout_seconds, 1..=30)?.map(Duration::from_secs),
+            gone_policy: self.gone_policy.map(|word| GonePolicy::parse(&word)).transpose()?,
             expected: Expected::Any,
         })
+    }
+}
+
+/// The only source whose events an endpoint gets: the one its format can show, if that is one.
+fn only(format: &Format, asked: Option<String>) -> Result<Option<String>> {
+    let needed = format.source();
+    match (needed, asked) {
+        (Some(source), Some(asked)) if asked != source => {
+            Err(Error::invalid(format!("source: {} is for events of {source} only", format.name)))
+        }
+        (Some(source), _) => Ok(Some(source.to_owned())),
+        (None, asked) => limited("source", asked),
     }
 }
 
@@ -110,7 +154,7 @@ fn order(word: &str) -> Result<Order> {
     }
 }
 
-fn limited(field: &str, text: Option<String>) -> Result<Option<String>> {
+pub(super) fn limited(field: &str, text: Option<String>) -> Result<Option<String>> {
     const MOST: usize = 512;
     if text.as_ref().is_some_and(|text| text.chars().count() > MOST) {
         return Err(Error::invalid(format!("{field}: must have at most {MOST} characters")));

@@ -95,6 +95,8 @@ pub struct DeliveryRecord {
     pub source: String,
     /// Its type.
     pub event_type: String,
+    /// Its key: the object's id unless another was set.
+    pub event_key: Option<String>,
     /// How far it is.
     pub state: DeliveryState,
     /// How many attempts were begun.
@@ -106,6 +108,9 @@ pub struct DeliveryRecord {
     /// When it ended.
     pub finished_at: Option<Timestamp>,
 }
+
+/// Where a page of deliveries ends: the number of the last one and 0, or those of its event and of its endpoint.
+pub type DeliveryCursor = (u64, u64);
 
 /// An attempt, as it is told of.
 #[derive(Debug, Clone)]
@@ -132,21 +137,23 @@ pub struct AttemptRecord {
     pub note: Option<String>,
 }
 
-/// Which deliveries of an endpoint are listed, the newest first.
+/// Which deliveries are listed, the newest first: those of an endpoint, or those of a mode by their events.
 #[derive(Debug, Clone)]
 pub struct DeliveryFilter {
-    /// The endpoint.
-    pub endpoint: EndpointId,
+    /// The endpoint; `None` for all.
+    pub endpoint: Option<EndpointId>,
     /// In which state.
     pub state: Option<DeliveryState>,
     /// Of which type.
     pub event_type: Option<String>,
+    /// Of which key.
+    pub event_key: Option<String>,
     /// Stored at this time or later.
     pub since: Option<Timestamp>,
     /// Stored before this time.
     pub until: Option<Timestamp>,
-    /// Before this number: the cursor of the page before.
-    pub before: Option<u64>,
+    /// The cursor of the page before.
+    pub before: Option<DeliveryCursor>,
     /// How many at most.
     pub limit: u32,
 }
@@ -247,15 +254,4 @@ pub enum Resent {
     Forgotten,
     /// There is none.
     Missing,
-}
-
-/// A key that makes publishing repeatable: what was published with it, and of which bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdempotencyKey {
-    /// The key.
-    pub key: String,
-    /// The SHA-256 of the request's body.
-    pub hash: [u8; 32],
-    /// Until when it is remembered.
-    pub expires_at: Timestamp,
 }

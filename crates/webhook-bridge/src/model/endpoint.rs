@@ -126,6 +126,35 @@ impl EnabledEvents {
     }
 }
 
+/// When an endpoint that answers 410 is disabled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GonePolicy {
+    /// After three deliveries, over at least ten minutes: a deploy may be half done.
+    #[default]
+    Confirmed,
+    /// At once, by the letter of Standard Webhooks.
+    Immediate,
+}
+
+impl GonePolicy {
+    /// The word in the store and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Immediate => "immediate",
+        }
+    }
+
+    /// The policy of this word.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) for any other word.
+    pub fn parse(word: &str) -> Result<Self> {
+        let found = [Self::Confirmed, Self::Immediate].into_iter().find(|policy| policy.as_str() == word);
+        found.ok_or_else(|| Error::invalid("gone_policy: must be confirmed or immediate"))
+    }
+}
+
 /// What is asked for when an endpoint is made.
 #[derive(Debug, Clone)]
 pub struct NewEndpoint {
@@ -137,6 +166,8 @@ pub struct NewEndpoint {
     pub description: String,
     /// The events it wants.
     pub enabled_events: EnabledEvents,
+    /// The only source whose events it gets; `None` for every source.
+    pub source: Option<String>,
     /// Whatever its owner attached.
     pub metadata: JsonMap,
     /// How its requests look and are signed: the name of a row in `signing`.
@@ -155,6 +186,8 @@ pub struct NewEndpoint {
     pub max_in_flight: u32,
     /// How long a request may take, its answer's body included.
     pub timeout: Duration,
+    /// When it is disabled for answering 410.
+    pub gone_policy: GonePolicy,
 }
 
 impl NewEndpoint {
@@ -170,6 +203,7 @@ impl NewEndpoint {
             url,
             description: String::new(),
             enabled_events,
+            source: None,
             metadata: JsonMap::default(),
             format: format.to_owned(),
             secret,
@@ -179,6 +213,7 @@ impl NewEndpoint {
             schedule: Schedule::default(),
             max_in_flight: Self::IN_FLIGHT,
             timeout: Self::TIMEOUT,
+            gone_policy: GonePolicy::default(),
         }
     }
 
@@ -238,6 +273,8 @@ pub struct EndpointChange {
     pub max_in_flight: Option<u32>,
     /// How long a request may take.
     pub timeout: Option<Duration>,
+    /// When it is disabled for answering 410.
+    pub gone_policy: Option<GonePolicy>,
     /// What it must be for that.
     pub expected: Expected,
 }
@@ -255,6 +292,8 @@ pub struct Endpoint {
     pub description: String,
     /// The events it wants.
     pub enabled_events: EnabledEvents,
+    /// The only source whose events it gets.
+    pub source: Option<String>,
     /// Whatever its owner attached.
     pub metadata: JsonMap,
     /// How its requests look and are signed.
@@ -273,6 +312,8 @@ pub struct Endpoint {
     pub max_in_flight: u32,
     /// How long a request may take.
     pub timeout: Duration,
+    /// When it is disabled for answering 410.
+    pub gone_policy: GonePolicy,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -10,6 +10,7 @@ use eventbus::transport::Order;
 use serde::{Deserialize, Serialize};
 
 use super::delivery::EndpointKey;
+use super::endpoint::GonePolicy;
 use super::notice::Concern;
 use super::outcome::{Outcome, Trouble, Wish};
 
@@ -159,6 +160,8 @@ struct Failing {
 /// An attempt that ended, as far as an endpoint's health is concerned.
 #[derive(Debug, Clone, Copy)]
 pub struct Observed<'a> {
+    /// When the endpoint is disabled for answering 410.
+    pub gone: GonePolicy,
     /// What became of it.
     pub outcome: &'a Outcome,
     /// Which of the endpoint's deliveries it was of.
@@ -219,7 +222,7 @@ impl Health {
         if outcome.wish() == Some(Wish::Disable) {
             return Some(Concern::Disabled(DisabledReason::Receiver));
         }
-        self.disabled(now).map(Concern::Disabled).or_else(|| self.tell(now))
+        self.disabled(observed).map(Concern::Disabled).or_else(|| self.tell(now))
     }
 
     fn succeed(&mut self, observed: &Observed<'_>) {
@@ -306,8 +309,10 @@ impl Health {
         self.recent = None;
     }
 
-    fn disabled(&self, now: Timestamp) -> Option<DisabledReason> {
-        let gone = |gone: &Gone| gone.sequences.len() >= GONE.0 && now.since(gone.since) >= GONE.1;
+    fn disabled(&self, observed: &Observed<'_>) -> Option<DisabledReason> {
+        let (now, at_once) = (observed.now, observed.gone == GonePolicy::Immediate);
+        let confirmed = |gone: &Gone| gone.sequences.len() >= GONE.0 && now.since(gone.since) >= GONE.1;
+        let gone = |gone: &Gone| at_once || confirmed(gone);
         let failing = |failing: Failing| failing.attempts >= FAILURES && now.since(failing.since) >= FAILING;
         let blocked =
             |blocked: Blocked| blocked.attempts >= BLOCKED.0 && now.since(blocked.since) >= BLOCKED.1;

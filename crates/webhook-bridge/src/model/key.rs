@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use eventbus::Timestamp;
 use rand::Rng as _;
 use ring::digest;
 
@@ -14,6 +15,43 @@ pub struct ApiKey(String);
 /// What is kept of a key: its SHA-256. A key has 190 random bits, so a plain digest cannot be searched.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyDigest(pub [u8; 32]);
+
+/// What is stored of a key when it is made.
+#[derive(Debug, Clone)]
+pub struct NewKey {
+    /// What is kept of it.
+    pub digest: KeyDigest,
+    /// What it is for.
+    pub mode: Mode,
+    /// Whose it is, or what for.
+    pub name: String,
+    /// When it runs out.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A key, as it is told of.
+#[derive(Debug, Clone)]
+pub struct KeyRecord {
+    /// Its id, `key_…`: not the key.
+    pub id: String,
+    /// What it is for.
+    pub mode: Mode,
+    /// Whose it is, or what for.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it runs out.
+    pub expires_at: Option<Timestamp>,
+    /// When it was used last, to the minute.
+    pub last_used_at: Option<Timestamp>,
+}
+
+impl KeyRecord {
+    /// A fresh id.
+    pub fn generate_id() -> String {
+        format!("key_{}", random_text(24))
+    }
+}
 
 impl ApiKey {
     const RANDOM: usize = 32;

@@ -7,11 +7,13 @@ mod delivery_log;
 mod due;
 mod endpoint;
 mod endpoint_list;
+mod event_log;
 mod health;
 mod key;
 mod mode;
 mod notice;
 mod outcome;
+mod publication;
 mod retention;
 mod schedule;
 mod secret;
@@ -24,19 +26,21 @@ pub use delivery::{
     Target, Wanted,
 };
 pub use delivery_log::{
-    AttemptFilter, AttemptRecord, DeliveryFilter, DeliveryId, DeliveryRecord, EventRecord, IdempotencyKey,
+    AttemptFilter, AttemptRecord, DeliveryCursor, DeliveryFilter, DeliveryId, DeliveryRecord, EventRecord,
     LogPage, Recovered, Recovery, Released, Resent,
 };
 pub use due::Due;
 pub use endpoint::{
-    EnabledEvents, Endpoint, EndpointChange, EndpointId, EndpointStatus, Expected, NewEndpoint,
+    EnabledEvents, Endpoint, EndpointChange, EndpointId, EndpointStatus, Expected, GonePolicy, NewEndpoint,
 };
 pub use endpoint_list::{Direction, EndpointField, EndpointList, EndpointPage, Start};
+pub use event_log::{EventBody, EventFilter, Replay, Replayed, StoredEvent};
 pub use health::{DisabledReason, Health, Observed, Standing};
-pub use key::{ApiKey, KeyDigest};
+pub use key::{ApiKey, KeyDigest, KeyRecord, NewKey};
 pub use mode::Mode;
-pub use notice::{Concern, EndpointDisabled, EndpointFailing, EndpointReport, Notice};
+pub use notice::{Concern, EndpointDisabled, EndpointFailing, EndpointReport, NOTICES, Notice};
 pub use outcome::{Answer, Outcome, Trouble, Wish};
+pub use publication::{IdempotencyKey, Publication};
 pub use retention::{Pruned, Retention};
 pub use schedule::Schedule;
 pub use secret::{Rotation, Sealed, Secret, SecretVersion};

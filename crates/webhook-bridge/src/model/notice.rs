@@ -11,7 +11,7 @@ use super::mode::Mode;
 use crate::error::Result;
 
 /// Whose catalogue these events belong to.
-const SOURCE: &str = "webhook-bridge";
+pub const NOTICES: &str = "webhook-bridge";
 
 /// Why an endpoint's owner is told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ macro_rules! about_endpoint {
     ($($kind:ident => $name:literal),* $(,)?) => {$(
         impl EventKind for $kind {
             const TYPE: &'static str = $name;
-            const SOURCE: &'static str = SOURCE;
+            const SOURCE: &'static str = NOTICES;
             const OBJECT_TYPE: &'static str = "WebhookEndpoint";
             type Object = EndpointReport;
 

@@ -11,7 +11,29 @@ pub struct Schedule(Vec<Duration>);
 /// The default: after 5 s, 30 s, 2 m, 10 m, 30 m, 1 h, 2 h, 4 h, 8 h, 12 h, 16 h, 24 h. The 13th attempt is at 67 h 42 m.
 const PAYMENTS: [u64; 12] = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 43_200, 57_600, 86_400];
 
+/// The schedules that have a name: the default; Svix's; Stripe's for its sandbox, three in three hours; one each hour for
+/// a day.
+const PRESETS: [(&str, &[u64]); 4] = [
+    ("payments", &PAYMENTS),
+    ("svix", &[5, 300, 1800, 7200, 18_000, 36_000, 36_000]),
+    ("stripe-sandbox", &[3600, 7200]),
+    ("flat", &[3600; 24]),
+];
+
 impl Schedule {
+    /// The schedule of this name.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid), naming those there are.
+    pub fn preset(name: &str) -> Result<Self> {
+        let found = PRESETS.into_iter().find(|(known, _)| *known == name);
+        let (_, waits) = found.ok_or_else(|| {
+            let names = PRESETS.map(|(known, _)| known).join(", ");
+            Error::invalid(format!("schedule: must be waits in seconds, or one of {names}"))
+        })?;
+        Self::from_seconds(waits)
+    }
+
     /// The most waits.
     pub const MOST: usize = 32;
     /// The longest wait.
@@ -50,5 +72,19 @@ impl Schedule {
 impl Default for Schedule {
     fn default() -> Self {
         Self(PAYMENTS.map(Duration::from_secs).to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_schedule_with_a_name_keeps_the_rules() {
+        for (name, waits) in PRESETS {
+            assert_eq!(Schedule::preset(name).unwrap().seconds(), waits);
+        }
+        assert_eq!(Schedule::preset("payments").unwrap(), Schedule::default());
+        assert!(Schedule::preset("often").unwrap_err().to_string().contains("stripe-sandbox"));
     }
 }

@@ -15,7 +15,7 @@ use crate::model::Secret;
 pub(super) const GSTABLE: Format = Format {
     name: "gstable",
     description: "GStable's envelope and headers: HMAC-SHA256, `wkk_` secrets",
-    needs: Needs::Nothing,
+    needs: Needs::Source(eventbus::gstable::SOURCE),
     signs: Signs::Newest,
     secret: |random| Ok(format!("{PREFIX}{}", hex(random))),
     check: |secret| match secret.reveal().strip_prefix(PREFIX) {

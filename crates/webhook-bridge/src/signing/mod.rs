@@ -54,6 +54,8 @@ enum Needs {
     Nothing,
     /// Who sends: it is in the body.
     Application,
+    /// Events of this source: it shows no others.
+    Source(&'static str),
 }
 
 /// Which secrets sign.
@@ -101,6 +103,14 @@ impl Format {
             let names: Vec<_> = FORMATS.iter().map(|format| format.name).collect();
             Error::invalid(format!("signature: must be one of {}", names.join(", ")))
         })
+    }
+
+    /// The only source whose events it can show; `None` when it can show all.
+    pub fn source(&self) -> Option<&'static str> {
+        match self.needs {
+            Needs::Source(source) => Some(source),
+            Needs::Nothing | Needs::Application => None,
+        }
     }
 
     /// Makes a fresh secret.

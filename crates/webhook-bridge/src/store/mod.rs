@@ -19,10 +19,11 @@ use eventbus::{AnyEvent, Timestamp};
 
 use crate::error::Result;
 use crate::model::{
-    Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryFilter, DeliveryKey, DeliveryRecord,
-    DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList, EndpointPage,
-    EventRecord, Expected, Finished, IdempotencyKey, Ingested, KeyDigest, LogPage, Mode, NewEndpoint, Pruned,
-    Recovered, Recovery, Released, Resent, Retention, Rotation, Sealed, SecretVersion, Standing, Wanted,
+    Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryCursor, DeliveryFilter, DeliveryKey,
+    DeliveryRecord, DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList,
+    EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Ingested, KeyDigest, KeyRecord,
+    LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, Recovered, Recovery, Released, Replay, Replayed,
+    Resent, Retention, Rotation, Sealed, SecretVersion, Standing, StoredEvent, Wanted,
 };
 
 pub use front::{Front, Ticket};
@@ -158,18 +159,36 @@ pub trait Store: Debug + Send + Sync {
     /// The secrets of an endpoint of this mode, the newest first.
     async fn secrets(&self, mode: Mode, id: EndpointId) -> Result<Vec<SecretVersion>>;
 
-    /// As [`ingest`](Self::ingest), once for each key: with a key that is remembered it tells what came of it then.
+    /// As [`ingest`](Self::ingest) for each event, all of them in one transaction. With a key that is remembered it tells
+    /// what came of them then.
     ///
     /// # Errors
     /// [`Conflict`](crate::ErrorKind::Conflict) when the key was used for other bytes.
-    async fn ingest_once(&self, event: AnyEvent, key: IdempotencyKey) -> Result<Ingested>;
+    async fn publish(&self, publication: Publication) -> Result<Vec<Ingested>>;
 
     /// Stores an event that is owed to this endpoint of its mode alone, whatever that wants. `None` when there is no such
     /// endpoint, or the event is known.
     async fn ingest_for(&self, event: AnyEvent, id: EndpointId) -> Result<Option<DeliveryKey>>;
 
-    /// A page of the deliveries of an endpoint of this mode.
-    async fn deliveries(&self, mode: Mode, filter: DeliveryFilter) -> Result<LogPage<DeliveryRecord, u64>>;
+    /// A page of the deliveries of this mode, or of one of its endpoints.
+    async fn deliveries(
+        &self,
+        mode: Mode,
+        filter: DeliveryFilter,
+    ) -> Result<LogPage<DeliveryRecord, DeliveryCursor>>;
+
+    /// A page of the events of this mode.
+    async fn event_log(&self, mode: Mode, filter: EventFilter) -> Result<LogPage<StoredEvent, u64>>;
+
+    /// The events of this mode and id, one of each source that has one, with their bytes.
+    async fn event(&self, mode: Mode, id: String) -> Result<Vec<EventBody>>;
+
+    /// Makes an endpoint owed what it wants now and was not owed when it came, each event once; hinted. `None` when there is
+    /// no such endpoint, or it is disabled.
+    async fn replay(&self, mode: Mode, replay: Replay) -> Result<Option<Replayed>>;
+
+    /// What [`replay`](Self::replay) would make.
+    async fn replayable(&self, mode: Mode, replay: Replay) -> Result<Option<Replayed>>;
 
     /// A delivery of this mode.
     async fn delivery(&self, mode: Mode, key: DeliveryKey) -> Result<Option<DeliveryRecord>>;
@@ -207,8 +226,24 @@ pub trait Store: Debug + Send + Sync {
     /// Stores API keys unless there are any; tells whether it did.
     async fn first_keys(&self, keys: Vec<(KeyDigest, Mode)>, now: Timestamp) -> Result<FirstKeys>;
 
-    /// The mode an API key is for; `None` when there is no such key.
+    /// The mode an API key is for; `None` when there is no such key, or it ran out. Its use is noted, and stored with what
+    /// [expires](Self::expire), a minute late at most.
     async fn key(&self, digest: KeyDigest) -> Result<Option<Mode>>;
+
+    /// Stores an API key.
+    ///
+    /// # Errors
+    /// [`Conflict`](crate::ErrorKind::Conflict) when its mode has as many as there may be.
+    async fn create_key(&self, key: NewKey, now: Timestamp) -> Result<KeyRecord>;
+
+    /// The API keys of this mode, the newest first.
+    async fn keys(&self, mode: Mode) -> Result<Vec<KeyRecord>>;
+
+    /// Deletes an API key of this mode.
+    ///
+    /// # Errors
+    /// [`Conflict`](crate::ErrorKind::Conflict) when no other one of the mode would be left that does not run out.
+    async fn delete_key(&self, mode: Mode, id: String) -> Result<Option<KeyRecord>>;
 
     /// Waits until all that was asked before is done, and lets go of the files.
     async fn close(&self);

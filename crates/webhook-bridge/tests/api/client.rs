@@ -56,6 +56,18 @@ impl Client {
         self.request(request, path, body.to_string()).await
     }
 
+    /// Posts a text.
+    pub(crate) async fn text(&self, path: &str, (kind, body): (&str, &str)) -> Answer {
+        let request = Request::builder().method(Method::POST).header("content-type", kind);
+        self.request(request, path, body.to_owned()).await
+    }
+
+    /// What is there, as it lies.
+    pub(crate) async fn bytes(&self, path: &str) -> Bytes {
+        let response = self.response(Request::builder().method(Method::GET), path, String::new()).await;
+        response.into_body().collect().await.unwrap().to_bytes()
+    }
+
     async fn request(&self, request: http::request::Builder, path: &str, body: String) -> Answer {
         let response = self.response(request, path, body).await;
         let status = response.status();

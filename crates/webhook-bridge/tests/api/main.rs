@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails is a test that fails")]
 
 mod client;
+mod document;
 #[path = "../delivery/receiver.rs"]
 #[allow(dead_code, reason = "the deliveries' tests need more of it")]
 mod receiver;
@@ -296,12 +297,12 @@ async fn what_may_not_be_meant_is_warned_of_and_what_cannot_be_is_a_problem() {
         (Method::PATCH, path.as_str(), json!({ "secret": "whsec_x" }), 422),
         (Method::GET, "/v1/endpoints?limit=0", Value::Null, 422),
         (Method::GET, "/v1/endpoints?colour=red", Value::Null, 422),
-        (Method::GET, "/v1/deliveries", Value::Null, 422),
         (Method::GET, "/v1/deliveries/dlv_1_1", Value::Null, 404),
         // One more than a store can number.
         (Method::GET, "/v1/deliveries/dlv_1_9223372036854775808", Value::Null, 404),
         (Method::POST, "/v1/deliveries/dlv_1_18446744073709551615/resend", Value::Null, 404),
-        (Method::GET, "/v1/deliveries?endpoint=we_1&cursor=9223372036854775808", Value::Null, 422),
+        (Method::GET, "/v1/deliveries?endpoint=we_1&cursor=9223372036854775808_0", Value::Null, 422),
+        (Method::GET, "/v1/deliveries?cursor=1_9223372036854775808", Value::Null, 422),
         (Method::GET, "/v1/attempts?endpoint=we_1&cursor=9223372036854775808_1", Value::Null, 422),
         (Method::GET, "/v1/deliveries/x", Value::Null, 404),
         (Method::POST, "/v1/deliveries/dlv_1_1/resend", Value::Null, 404),
@@ -363,5 +364,47 @@ async fn nobody_overwrites_what_somebody_else_changed() {
     assert_eq!(problem["type"], "urn:webhook-bridge:outdated");
     let seen = scene.client.tag(&path).await;
     assert_eq!(scene.client.change(&path, &seen, &describe("yours")).await.0, StatusCode::OK);
+    scene.bridge.stop().await;
+}
+
+#[tokio::test]
+async fn an_endpoint_signed_as_gstable_gets_events_of_gstable_only() {
+    let mut scene = Scene::start().await;
+    let wish = |source: Value| {
+        let url = scene.receiver.url();
+        json!({ "url": url, "enabled_events": ["*"], "signature": "gstable", "source": source })
+    };
+    let (status, problem) = scene.client.post("/v1/endpoints", &wish(json!("shop"))).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{problem}");
+    let (_, made) = scene.client.post("/v1/endpoints", &wish(Value::Null)).await;
+    assert_eq!(made["source"], "gstable");
+    let (_, published) = scene.client.post("/v1/events", &serde_json::from_str(EVENT).unwrap()).await;
+    assert_eq!(published["deliveries"], 0);
+    let id = made["id"].as_str().unwrap();
+    let (_, told) = scene.client.get(&format!("/v1/events/evt_1/explain?endpoint={id}")).await;
+    assert_eq!(told["list"][0]["reason"], "other_source");
+    scene.client.post(&format!("/v1/endpoints/{id}/test"), &Value::Null).await;
+    let request = scene.receiver.next().await;
+    request.answer(StatusCode::OK);
+    assert!(!request.header("x-gstable-signature").is_empty());
+    scene.bridge.stop().await;
+}
+
+/// Bytes are bytes: neither spaces nor the spelling of numbers change, and each event of a batch is its own.
+#[tokio::test]
+async fn what_was_published_is_shown_byte_for_byte() {
+    let scene = Scene::start().await;
+    let odd = |id: &str| EVENT.replace("evt_1", id).replace("\"cs_1\"", "\"cs_1\",  \"amount\": 1.50e1");
+    let body = format!("[ {} ,{}]", odd("evt_1"), odd("evt_2"));
+    let (status, batch) = scene.client.text("/v1/events/batch", ("application/json", &body)).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{batch}");
+    let lines = format!("{}\n\n{}\n", odd("evt_3"), odd("evt_4"));
+    let (status, batch) = scene.client.text("/v1/events/batch", ("application/x-ndjson", &lines)).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{batch}");
+    for id in ["evt_1", "evt_2", "evt_3", "evt_4"] {
+        assert_eq!(scene.client.bytes(&format!("/v1/events/{id}/body")).await, odd(id));
+        let shown = scene.client.bytes(&format!("/v1/events/{id}")).await;
+        assert!(std::str::from_utf8(&shown).unwrap().contains("\"cs_1\",  \"amount\": 1.50e1"));
+    }
     scene.bridge.stop().await;
 }

@@ -10,6 +10,7 @@ struct Story {
     health: Health,
     now: Timestamp,
     sequence: u64,
+    policy: GonePolicy,
 }
 
 fn status(status: u16) -> Outcome {
@@ -18,7 +19,7 @@ fn status(status: u16) -> Outcome {
 
 impl Story {
     fn new() -> Self {
-        Self { health: Health::default(), now: START, sequence: 0 }
+        Self { health: Health::default(), now: START, sequence: 0, policy: GonePolicy::Confirmed }
     }
 
     /// So much time passes.
@@ -36,7 +37,14 @@ impl Story {
     /// One more attempt of the same delivery.
     fn again(&mut self, outcome: &Outcome) -> Option<Concern> {
         let (sequence, now) = (self.sequence, self.now);
-        self.health.observe(&Observed { outcome, sequence, started_at: now, now, most: MOST })
+        self.health.observe(&Observed {
+            gone: self.policy,
+            outcome,
+            sequence,
+            started_at: now,
+            now,
+            most: MOST,
+        })
     }
 
     fn many(&mut self, count: u32, outcome: &Outcome) {
@@ -114,7 +122,14 @@ fn what_began_before_the_breaker_opened_says_nothing_of_after() {
     story.after(31);
     for outcome in [status(500), status(200)] {
         let mut health = open.clone();
-        let observed = Observed { outcome: &outcome, sequence: 99, started_at, now: story.now, most: MOST };
+        let observed = Observed {
+            gone: story.policy,
+            outcome: &outcome,
+            sequence: 99,
+            started_at,
+            now: story.now,
+            most: MOST,
+        };
         health.observe(&observed);
         assert_eq!(health.breaker, open.breaker);
     }
@@ -257,4 +272,11 @@ fn what_the_store_keeps_comes_back_as_it_was() {
     let text = serde_json::to_string(&story.health).unwrap();
     assert_eq!(serde_json::from_str::<Health>(&text).unwrap(), story.health);
     assert_eq!(serde_json::from_str::<Health>("{}").unwrap(), Health::default());
+}
+
+#[test]
+fn by_the_letter_one_410_is_enough() {
+    let mut story = Story::new();
+    story.policy = GonePolicy::Immediate;
+    assert_eq!(story.one(&status(410)), Some(Concern::Disabled(DisabledReason::Gone)));
 }

@@ -23,7 +23,7 @@ async fn given_up(harness: &dyn Harness, events: u32) -> (Shop, EndpointId, Endp
 }
 
 /// All of it, this many at once.
-fn all(shop: &Shop, endpoint: &EndpointId, most: u32) -> Recovery {
+pub(crate) fn all(shop: &Shop, endpoint: &EndpointId, most: u32) -> Recovery {
     let (since, until) = (Timestamp::from_millis(0), Timestamp::from_millis(i64::MAX));
     Recovery { endpoint: endpoint.clone(), since, until, after: None, most, now: shop.now }
 }

@@ -3,6 +3,7 @@
 pub(super) mod again;
 pub(super) mod front;
 pub(super) mod health;
+pub(super) mod log;
 pub(super) mod order;
 pub(super) mod queue;
 pub(super) mod retention;
@@ -68,6 +69,15 @@ macro_rules! suite {
             what_was_given_up_is_recovered_part_by_part
             only_what_is_parked_is_released_and_its_faults_are_forgiven
             what_somebody_else_changed_is_not_overwritten
+        );
+        suite!(@ $harness, log:
+            what_is_published_together_is_answered_again_by_its_key
+            what_is_of_no_use_any_more_is_never_sent_and_its_key_goes_on
+            what_is_of_no_use_any_more_is_not_sent_again
+            the_logs_of_a_mode_are_read_page_by_page
+            an_endpoint_is_given_once_what_it_missed
+            an_endpoint_of_one_source_gets_no_other
+            keys_are_for_their_mode_until_they_run_out_and_one_is_left
         );
         suite!(@ $harness, retention:
             what_is_old_is_forgotten_little_by_little

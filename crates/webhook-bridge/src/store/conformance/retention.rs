@@ -8,7 +8,7 @@ use eventbus::transport::Order;
 use super::{Harness, Shop, event, status};
 use crate::model::{
     DeliveryKey, DeliveryState, Ending, EndpointChange, EndpointId, EndpointKey, EndpointStatus,
-    IdempotencyKey, Ingested, Mode, Next, Outcome, Pruned, Recovery, Resent, Retention, Trouble,
+    IdempotencyKey, Ingested, Mode, Next, Outcome, Pruned, Publication, Recovery, Resent, Retention, Trouble,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -159,8 +159,11 @@ pub(crate) async fn bodies_are_forgotten_also_after_all_was_forgotten(harness: &
 pub(crate) async fn keys_of_publishing_that_ran_out_are_forgotten_little_by_little(harness: &dyn Harness) {
     let mut shop = Shop::open(harness).await;
     let key = |id: &str| IdempotencyKey { key: id.to_owned(), hash: [1; 32], expires_at: shop.now.plus(DAY) };
-    let ids: Vec<_> = (0..EVENTS).map(|n| format!("e{n}")).collect();
-    let stored = ids.iter().map(|id| shop.store.ingest_once(event(id, None), key(id)));
+    let publish = |id: String| {
+        let (events, key) = (vec![event(&id, None)], Some(key(&id)));
+        shop.store.publish(Publication { mode: Mode::Test, events, expires_at: None, key })
+    };
+    let stored = (0..EVENTS).map(|n| publish(format!("e{n}")));
     assert!(futures::future::join_all(stored).await.iter().all(Result::is_ok));
     assert_eq!(shop.store.expire(shop.now).await.unwrap(), 0, "they are still known");
     shop.wait(DAY);

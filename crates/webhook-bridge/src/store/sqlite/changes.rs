@@ -8,8 +8,8 @@ use super::convert::{parsed, to_json};
 use super::writer::Write;
 use super::{endpoints, health, standing};
 use crate::model::{
-    Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointStatus, EndpointUrl, Expected, Mode,
-    NewEndpoint,
+    Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointStatus, EndpointUrl, Expected, GonePolicy,
+    Mode, NewEndpoint,
 };
 
 /// Those at one URL, by its index.
@@ -59,7 +59,8 @@ pub(super) fn change(
          enabled_events = coalesce(?5, enabled_events), metadata = coalesce(?6, metadata),
          status = coalesce(?7, status), disabled_reason = iif(?7 IS NULL, disabled_reason, NULL), api_version = coalesce(?8, api_version), schedule = coalesce(?9, schedule),
          max_in_flight = coalesce(?10, max_in_flight), timeout_ms = coalesce(?11, timeout_ms), updated_at = ?12,
-         ordering = coalesce(?13, ordering), version = version + 1
+         ordering = coalesce(?13, ordering), version = version + 1,
+         gone_policy = coalesce(?14, gone_policy)
          WHERE id = ?1 AND livemode = ?2 AND status <> 'deleted' RETURNING no, status",
     )?;
     let row = update.query_row(
@@ -77,6 +78,7 @@ pub(super) fn change(
             timeout,
             now.as_millis(),
             change.order.map(standing::word),
+            change.gone_policy.map(GonePolicy::as_str),
         ],
         |row| Ok((row.get(0)?, row.get::<_, String>(1)?)),
     );

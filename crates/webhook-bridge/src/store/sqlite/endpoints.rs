@@ -1,4 +1,4 @@
-//! Endpoints and API keys.
+//! Endpoints: made, found, listed.
 
 use std::time::Duration;
 
@@ -11,13 +11,12 @@ use super::standing;
 use super::writer::Write;
 use crate::model::{
     Direction, DisabledReason, EnabledEvents, Endpoint, EndpointField, EndpointId, EndpointKey, EndpointList,
-    EndpointPage, EndpointStatus, EndpointUrl, KeyDigest, Mode, NewEndpoint, Schedule, Start,
+    EndpointPage, EndpointStatus, EndpointUrl, GonePolicy, Mode, NewEndpoint, Schedule, Start,
 };
-use crate::store::FirstKeys;
 
 const COLUMNS: &str = "id, livemode, url, description, enabled_events, metadata, format, status, schedule,
      max_in_flight, timeout_ms, created_at, updated_at, api_version,
-     disabled_reason, ordering, version";
+     disabled_reason, ordering, version, gone_policy, source";
 
 /// Makes an endpoint with its counter and its first secret.
 pub(super) fn create(write: &mut Write<'_>, new: &NewEndpoint, now: Timestamp) -> Result<Endpoint> {
@@ -26,8 +25,8 @@ pub(super) fn create(write: &mut Write<'_>, new: &NewEndpoint, now: Timestamp) -
     let timeout = u64::try_from(new.timeout.as_millis()).unwrap_or(u64::MAX);
     let mut insert = connection.prepare_cached(
         "INSERT INTO endpoint (id, livemode, url, description, enabled_events, metadata, format, status, schedule,
-         max_in_flight, timeout_ms, created_at, updated_at, api_version, ordering)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?12, ?8, ?9, ?10, ?11, ?11, ?13, ?14)",
+         max_in_flight, timeout_ms, created_at, updated_at, api_version, ordering, gone_policy, source)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?12, ?8, ?9, ?10, ?11, ?11, ?13, ?14, ?15, ?16)",
     )?;
     insert.execute(params![
         id.as_str(),
@@ -44,6 +43,8 @@ pub(super) fn create(write: &mut Write<'_>, new: &NewEndpoint, now: Timestamp) -
         new.status.as_str(),
         new.api_version,
         standing::word(new.order),
+        new.gone_policy.as_str(),
+        new.source,
     ])?;
     let no = connection.last_insert_rowid();
     connection.execute("INSERT INTO sequence (endpoint_no, next) VALUES (?1, 1)", [no])?;
@@ -124,7 +125,7 @@ fn endpoint(row: &Row<'_>) -> Result<Endpoint> {
     let text = |column: usize| row.get::<_, String>(column);
     let (url, events, metadata, status, schedule) = (text(2)?, text(4)?, text(5)?, text(7)?, text(8)?);
     let time = |column: usize| row.get(column).map(Timestamp::from_millis);
-    let reason: Option<String> = row.get(14)?;
+    let (reason, policy): (Option<String>, String) = (row.get(14)?, row.get(17)?);
     Ok(Endpoint {
         id: EndpointId::new(text(0)?),
         mode: Mode::from(row.get::<_, bool>(1)?),
@@ -143,27 +144,7 @@ fn endpoint(row: &Row<'_>) -> Result<Endpoint> {
         created_at: time(11)?,
         updated_at: time(12)?,
         version: row.get(16)?,
+        gone_policy: parsed(17, || GonePolicy::parse(&policy))?,
+        source: row.get(18)?,
     })
-}
-
-/// Stores keys unless there are any.
-pub(super) fn first_keys(write: &Write<'_>, keys: &[(KeyDigest, Mode)], now: Timestamp) -> Result<FirstKeys> {
-    let present: bool =
-        write.connection.query_row("SELECT EXISTS (SELECT 1 FROM api_key)", [], |row| row.get(0))?;
-    if present {
-        return Ok(FirstKeys::Present);
-    }
-    for (digest, mode) in keys {
-        write.connection.execute(
-            "INSERT INTO api_key (digest, livemode, created_at) VALUES (?1, ?2, ?3)",
-            params![&digest.0[..], mode.is_live(), now.as_millis()],
-        )?;
-    }
-    Ok(FirstKeys::Stored)
-}
-
-/// The mode of a key.
-pub(super) fn key(connection: &Connection, digest: &KeyDigest) -> Result<Option<Mode>> {
-    let mut statement = connection.prepare_cached("SELECT livemode FROM api_key WHERE digest = ?1")?;
-    statement.query_row([&digest.0[..]], |row| row.get::<_, bool>(0).map(Mode::from)).optional()
 }

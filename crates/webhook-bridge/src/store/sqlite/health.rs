@@ -7,7 +7,8 @@ use super::convert::{json, parsed, to_json};
 use super::ingest::{Incoming, ingest};
 use super::writer::Write;
 use crate::model::{
-    Attempt, Concern, DisabledReason, EndpointId, EndpointKey, Finished, Health, Mode, Notice, Observed,
+    Attempt, Concern, DisabledReason, EndpointId, EndpointKey, Finished, GonePolicy, Health, Mode, Notice,
+    Observed,
 };
 
 /// How an endpoint is doing.
@@ -40,14 +41,18 @@ pub(super) fn observe(write: &mut Write<'_>, attempt: &Attempt, now: Timestamp) 
         return Ok(Finished::Stored);
     }
     // One that is disabled meanwhile begins anew when it is enabled.
-    let mut statement = write
-        .connection
-        .prepare_cached("SELECT max_in_flight FROM endpoint WHERE no = ?1 AND status = 'enabled'")?;
-    let most = statement.query_row([endpoint.0], |row| row.get(0)).optional()?;
-    let Some(most) = most else { return Ok(Finished::Stored) };
+    let mut statement = write.connection.prepare_cached(
+        "SELECT max_in_flight, gone_policy FROM endpoint WHERE no = ?1 AND status = 'enabled'",
+    )?;
+    let found = statement.query_row([endpoint.0], |row| {
+        let policy: String = row.get(1)?;
+        Ok((row.get(0)?, parsed(1, || GonePolicy::parse(&policy))?))
+    });
+    let Some((most, gone)) = found.optional()? else { return Ok(Finished::Stored) };
     let before = before.unwrap_or_default();
     let mut after = before.clone();
     let observed = Observed {
+        gone,
         outcome: &attempt.outcome,
         sequence: attempt.delivery.sequence,
         started_at: attempt.started_at,

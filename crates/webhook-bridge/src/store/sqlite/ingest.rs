@@ -27,6 +27,11 @@ impl Incoming {
         Ok(Self { body: event.to_json()?, event, expires_at: None, payload: OnceLock::new() })
     }
 
+    /// Sets from when on it is of no use.
+    pub(super) fn until(self, expires_at: Option<Timestamp>) -> Self {
+        Self { expires_at, ..self }
+    }
+
     pub(super) fn payload(&self) -> Arc<Payload> {
         let payload = || Payload {
             event_id: self.event.id().as_str().to_owned(),
@@ -45,11 +50,12 @@ pub(super) fn ingest(write: &mut Write<'_>, incoming: &Incoming) -> Result<Inges
     let Some(event_no) = insert(write, incoming, now)? else {
         return Ok(Ingested { deliveries: 0, duplicate: true });
     };
-    let (mode, event_type) = (Mode::from(incoming.event.livemode()), incoming.event.event_type());
-    let endpoints = write.routes()?.of(mode, event_type.as_str());
+    let (mode, event) = (Mode::from(incoming.event.livemode()), &incoming.event);
+    let endpoints = write.routes()?.of(mode, (event.source().as_str(), event.event_type().as_str()));
     for &(endpoint, order) in &endpoints {
         let key = incoming.event.key().map(Key::as_str).filter(|_| order == Order::PerKey);
-        owe(write, &Owed { incoming, event_no, endpoint, key }, now)?;
+        let (expires_at, incoming) = (incoming.expires_at, Some(incoming));
+        owe(write, &Owed { event_no, endpoint, key, expires_at, incoming }, now)?;
     }
     Ok(Ingested { deliveries: u32::try_from(endpoints.len()).unwrap_or(u32::MAX), duplicate: false })
 }

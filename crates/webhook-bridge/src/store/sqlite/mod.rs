@@ -8,15 +8,18 @@ mod convert;
 mod deliveries;
 mod due;
 mod endpoints;
+mod events;
 mod finish;
 mod health;
 mod ingest;
+mod keys;
 mod known;
 mod line;
 mod owe;
 mod prune;
 mod publishing;
 mod reader;
+mod replay;
 mod routes;
 mod schema;
 mod secrets;
@@ -40,17 +43,20 @@ use rusqlite::Connection;
 use rustix::fs::{FlockOperation, flock};
 
 use self::ingest::Incoming;
+use self::keys::Uses;
 use self::known::Known;
+use self::publishing::Prepared;
 use self::reader::Reader;
 use self::writer::{Attached, Write, Writer};
 use super::{FirstKeys, Front, Hints, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metrics;
 use crate::model::{
-    Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryFilter, DeliveryKey, DeliveryRecord,
-    DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList, EndpointPage,
-    EventRecord, Expected, Finished, IdempotencyKey, Ingested, KeyDigest, LogPage, Mode, NewEndpoint, Pruned,
-    Recovered, Recovery, Released, Resent, Retention, Rotation, Sealed, SecretVersion, Standing, Wanted,
+    Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryCursor, DeliveryFilter, DeliveryKey,
+    DeliveryRecord, DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList,
+    EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Ingested, KeyDigest, KeyRecord,
+    LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, Recovered, Recovery, Released, Replay, Replayed,
+    Resent, Retention, Rotation, Sealed, SecretVersion, Standing, StoredEvent, Wanted,
 };
 
 /// The store in one SQLite file (WAL, `synchronous=FULL`), for one bridge at a time.
@@ -61,6 +67,8 @@ pub struct SqliteStore {
     reader: Reader,
     hints: Arc<Hints>,
     front: Attached,
+    /// Which API keys were used since that was stored.
+    uses: Uses,
     /// Held as long as the file is ours, and let go by the system however this process ends.
     lock: File,
 }
@@ -90,7 +98,7 @@ impl SqliteStore {
         let front = Attached::default();
         let (writer, thread) = Writer::start(connection, Arc::clone(&hints), Arc::clone(&front), metrics)?;
         let writer = Mutex::new(Some((Arc::new(writer), thread)));
-        Ok(Self { writer, reader: Reader::new(path), hints, front, lock })
+        Ok(Self { writer, reader: Reader::new(path), hints, front, uses: Uses::default(), lock })
     }
 
     fn writer(&self) -> Result<Arc<Writer>> {
@@ -294,10 +302,12 @@ impl Store for SqliteStore {
         self.reader.call(move |connection| secrets::list(connection, (mode, &id))).await
     }
 
-    async fn ingest_once(&self, event: AnyEvent, key: IdempotencyKey) -> Result<Ingested> {
-        let incoming = Incoming::new(event)?;
-        let now = Timestamp::now();
-        self.writer()?.call(move |write| publishing::once(write, &incoming, (&key, now))).await?
+    async fn publish(&self, publication: Publication) -> Result<Vec<Ingested>> {
+        let Publication { mode, events, expires_at, key } = publication;
+        let incoming = |event: AnyEvent| Ok(Incoming::new(event)?.until(expires_at));
+        let incoming = events.into_iter().map(incoming).collect::<Result<_>>()?;
+        let (prepared, now) = (Prepared { mode, incoming, key }, Timestamp::now());
+        self.writer()?.call(move |write| publishing::publish(write, &prepared, now)).await?
     }
 
     async fn ingest_for(&self, event: AnyEvent, id: EndpointId) -> Result<Option<DeliveryKey>> {
@@ -305,7 +315,27 @@ impl Store for SqliteStore {
         self.writer()?.call(move |write| publishing::only_for(write, &incoming, &id)).await
     }
 
-    async fn deliveries(&self, mode: Mode, filter: DeliveryFilter) -> Result<LogPage<DeliveryRecord, u64>> {
+    async fn event_log(&self, mode: Mode, filter: EventFilter) -> Result<LogPage<StoredEvent, u64>> {
+        self.reader.call(move |connection| events::list(connection, mode, &filter)).await
+    }
+
+    async fn event(&self, mode: Mode, id: String) -> Result<Vec<EventBody>> {
+        self.reader.call(move |connection| events::find(connection, mode, &id)).await
+    }
+
+    async fn replay(&self, mode: Mode, replay: Replay) -> Result<Option<Replayed>> {
+        self.writer()?.call(move |write| replay::replay(write, (mode, &replay))).await
+    }
+
+    async fn replayable(&self, mode: Mode, replay: Replay) -> Result<Option<Replayed>> {
+        self.reader.call(move |connection| replay::count(connection, (mode, &replay))).await
+    }
+
+    async fn deliveries(
+        &self,
+        mode: Mode,
+        filter: DeliveryFilter,
+    ) -> Result<LogPage<DeliveryRecord, DeliveryCursor>> {
         self.reader.call(move |connection| deliveries::list(connection, mode, &filter)).await
     }
 
@@ -348,8 +378,11 @@ impl Store for SqliteStore {
     }
 
     async fn expire(&self, now: Timestamp) -> Result<u32> {
-        let expire =
-            move |write: &mut Write<'_>| Ok(secrets::expire(write, now)? + publishing::expire(write, now)?);
+        let uses = self.uses.take();
+        let expire = move |write: &mut Write<'_>| {
+            keys::used(write, &uses)?;
+            Ok(secrets::expire(write, now)? + publishing::expire(write, now)?)
+        };
         self.writer()?.call(expire).await
     }
 
@@ -358,11 +391,28 @@ impl Store for SqliteStore {
     }
 
     async fn first_keys(&self, keys: Vec<(KeyDigest, Mode)>, now: Timestamp) -> Result<FirstKeys> {
-        self.writer()?.call(move |write| endpoints::first_keys(write, &keys, now)).await
+        self.writer()?.call(move |write| keys::first(write, &keys, now)).await
     }
 
     async fn key(&self, digest: KeyDigest) -> Result<Option<Mode>> {
-        self.reader.call(move |connection| endpoints::key(connection, &digest)).await
+        let now = Timestamp::now();
+        let found = self.reader.call(move |connection| keys::find(connection, &digest, now)).await?;
+        Ok(found.map(|found| {
+            self.uses.note(digest, found.last_used_at, now);
+            found.mode
+        }))
+    }
+
+    async fn create_key(&self, key: NewKey, now: Timestamp) -> Result<KeyRecord> {
+        self.writer()?.call(move |write| keys::create(write.connection, &key, now)).await?
+    }
+
+    async fn keys(&self, mode: Mode) -> Result<Vec<KeyRecord>> {
+        self.reader.call(move |connection| keys::list(connection, mode)).await
+    }
+
+    async fn delete_key(&self, mode: Mode, id: String) -> Result<Option<KeyRecord>> {
+        self.writer()?.call(move |write| keys::delete(write.connection, mode, &id)).await?
     }
 
     async fn close(&self) {

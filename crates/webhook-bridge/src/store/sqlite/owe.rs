@@ -17,11 +17,14 @@ use crate::store::Ticket;
 
 /// An event that is stored, and to whom it is owed.
 pub(super) struct Owed<'a> {
-    pub(super) incoming: &'a Incoming,
     pub(super) event_no: i64,
     pub(super) endpoint: EndpointKey,
     /// The key, where the endpoint wants order.
     pub(super) key: Option<&'a str>,
+    /// From when on the event is of no use to anybody.
+    pub(super) expires_at: Option<Timestamp>,
+    /// The event itself, where it may be sent at once; without it, it is claimed in its turn.
+    pub(super) incoming: Option<&'a Incoming>,
 }
 
 /// Room for a request, and where it goes.
@@ -32,15 +35,16 @@ pub(super) fn owe(write: &mut Write<'_>, owed: &Owed<'_>, now: Timestamp) -> Res
     let endpoint = owed.endpoint;
     let mut begins = line::join(write, endpoint, owed.key)?;
     let sequence = write.known.number(write.connection, endpoint)?;
-    let expires_at = expiry(owed.incoming.expires_at, now);
+    let expires_at = expiry(owed.expires_at, now);
     let (mut lease, mut until) = (None, None);
     if begins == DeliveryState::Pending
         && now < expires_at
+        && let Some(incoming) = owed.incoming
         && let Some((target, ticket)) = room(write, endpoint, now)?
     {
         begins = DeliveryState::Leased;
         until = Some(now.plus(target.timeout + MARGIN).as_millis());
-        let leased = leased(owed, sequence, target, (now, expires_at));
+        let leased = leased(incoming, DeliveryKey { endpoint, sequence }, target, (now, expires_at));
         lease = Some(leased.lease.0);
         write.sent.push((leased, ticket));
     }
@@ -89,21 +93,21 @@ fn room(write: &mut Write<'_>, endpoint: EndpointKey, now: Timestamp) -> Result<
 
 /// The first attempt of a delivery.
 fn leased(
-    owed: &Owed<'_>,
-    sequence: u64,
+    incoming: &Incoming,
+    key: DeliveryKey,
     target: Arc<Target>,
     (received_at, expires_at): (Timestamp, Timestamp),
 ) -> Leased {
     Leased {
-        key: DeliveryKey { endpoint: owed.endpoint, sequence },
+        key,
         lease: Lease(rand::random()),
         attempt: 1,
         faults: 0,
         earlier: 0,
         expires_at,
-        payload: owed.incoming.payload(),
+        payload: incoming.payload(),
         received_at,
-        trace: owed.incoming.event.trace().cloned(),
+        trace: incoming.event.trace().cloned(),
         target,
     }
 }

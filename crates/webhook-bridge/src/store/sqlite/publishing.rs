@@ -1,51 +1,63 @@
-//! Publishing that is not the bus's: once for each key, or for one endpoint alone.
+//! Publishing that is not the bus's: all or nothing, once for each key, or for one endpoint alone.
 
 use eventbus::Timestamp;
 use rusqlite::{OptionalExtension as _, Result, params};
 
+use super::convert::{json, parsed, to_json};
 use super::ingest::{Incoming, ingest, insert};
 use super::owe::{Owed, owe};
 use super::writer::Write;
 use crate::error::{Error, ErrorKind};
-use crate::model::{DeliveryKey, EndpointId, EndpointKey, IdempotencyKey, Ingested};
+use crate::model::{DeliveryKey, EndpointId, EndpointKey, IdempotencyKey, Ingested, Mode};
 
-/// Stores an event unless the key says that it was; then tells what came of it.
-pub(super) fn once(
+/// Events to be stored together, and what makes that repeatable.
+pub(super) struct Prepared {
+    pub(super) mode: Mode,
+    pub(super) incoming: Vec<Incoming>,
+    pub(super) key: Option<IdempotencyKey>,
+}
+
+/// Stores events unless the key says that they were; then tells what came of each.
+pub(super) fn publish(
     write: &mut Write<'_>,
-    incoming: &Incoming,
-    (key, now): (&IdempotencyKey, Timestamp),
-) -> Result<crate::error::Result<Ingested>> {
+    prepared: &Prepared,
+    now: Timestamp,
+) -> Result<crate::error::Result<Vec<Ingested>>> {
+    let Some(key) = &prepared.key else { return all(write, prepared).map(Ok) };
     let mut known = write.connection.prepare_cached(
-        "SELECT hash, deliveries, duplicate FROM idempotency
-         WHERE livemode = ?1 AND key = ?2 AND expires_at > ?3",
+        "SELECT hash, answer FROM idempotency WHERE livemode = ?1 AND key = ?2 AND expires_at > ?3",
     )?;
-    let livemode = incoming.event.livemode();
+    let livemode = prepared.mode.is_live();
     let known = known.query_row(params![livemode, key.key, now.as_millis()], |row| {
-        Ok((row.get::<_, Vec<u8>>(0)?, Ingested { deliveries: row.get(1)?, duplicate: row.get(2)? }))
+        Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?))
     });
     match known.optional()? {
-        Some((hash, ingested)) if hash == key.hash => return Ok(Ok(ingested)),
+        Some((hash, answer)) if hash == key.hash => return told(&answer).map(Ok),
         Some(_) => {
             let message = "Idempotency-Key: was used for another body";
             return Ok(Err(Error::new(ErrorKind::Conflict, message)));
         }
         None => {}
     }
-    let ingested = ingest(write, incoming)?;
+    let ingested = all(write, prepared)?;
+    let answer: Vec<_> = ingested.iter().map(|one| (one.deliveries, one.duplicate)).collect();
     let mut insert = write.connection.prepare_cached(
-        "INSERT OR REPLACE INTO idempotency (livemode, key, hash, deliveries, duplicate, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT OR REPLACE INTO idempotency (livemode, key, hash, answer, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
-    let Ingested { deliveries, duplicate } = ingested;
-    insert.execute(params![
-        livemode,
-        key.key,
-        &key.hash[..],
-        deliveries,
-        duplicate,
-        key.expires_at.as_millis()
-    ])?;
+    let answer = parsed(3, || to_json(&answer))?;
+    insert.execute(params![livemode, key.key, &key.hash[..], answer, key.expires_at.as_millis()])?;
     Ok(Ok(ingested))
+}
+
+fn all(write: &mut Write<'_>, prepared: &Prepared) -> Result<Vec<Ingested>> {
+    prepared.incoming.iter().map(|incoming| ingest(write, incoming)).collect()
+}
+
+/// The answer that was given then.
+fn told(answer: &str) -> Result<Vec<Ingested>> {
+    let answer: Vec<(u32, bool)> = parsed(1, || json(answer))?;
+    Ok(answer.into_iter().map(|(deliveries, duplicate)| Ingested { deliveries, duplicate }).collect())
 }
 
 /// Keys that ran out: as many as are forgotten at once, so that nobody waits long for the writer.
@@ -80,6 +92,7 @@ pub(super) fn only_for(
     let Some(no) = no else { return Ok(None) };
     let Some(event_no) = insert(write, incoming, now)? else { return Ok(None) };
     let endpoint = EndpointKey(no);
-    let sequence = owe(write, &Owed { incoming, event_no, endpoint, key: None }, now)?;
+    let (expires_at, incoming) = (incoming.expires_at, Some(incoming));
+    let sequence = owe(write, &Owed { event_no, endpoint, key: None, expires_at, incoming }, now)?;
     Ok(Some(DeliveryKey { endpoint, sequence }))
 }

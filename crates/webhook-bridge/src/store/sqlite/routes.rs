@@ -18,6 +18,8 @@ use crate::model::{EnabledEvents, EndpointKey, Mode, Target};
 pub(super) struct Routes {
     exact: HashMap<(Mode, Box<str>), Vec<Route>>,
     patterns: Vec<(Mode, Pattern, Route)>,
+    /// The only source of those that want one only.
+    sources: HashMap<EndpointKey, Box<str>>,
     /// Whom was sent to since it was read.
     pub(super) cards: HashMap<EndpointKey, Card>,
 }
@@ -39,13 +41,17 @@ impl Routes {
     /// Reads them.
     pub(super) fn read(connection: &Connection) -> Result<Self> {
         let mut statement = connection.prepare_cached(
-            "SELECT no, livemode, enabled_events, ordering FROM endpoint WHERE status IN ('enabled', 'paused')",
+            "SELECT no, livemode, enabled_events, ordering, source FROM endpoint WHERE status IN ('enabled', 'paused')",
         )?;
         let mut routes = Self::default();
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             match wanted(row) {
-                Ok((mode, route, events)) => routes.add(mode, route, &events),
+                Ok((mode, route, events)) => {
+                    routes.add(mode, route, &events);
+                    let source: Option<String> = row.get(4)?;
+                    routes.sources.extend(source.map(|source| (route.0, source.into())));
+                }
                 // It gets nothing until it is mended; the others do.
                 Err(cause) if is_damage(&cause) => {
                     tracing::error!(endpoint = row.get::<_, i64>(0)?, %cause, "an endpoint cannot be read");
@@ -66,12 +72,15 @@ impl Routes {
         }
     }
 
-    /// The endpoints that want this type, each once.
-    pub(super) fn of(&self, mode: Mode, event_type: &str) -> Vec<Route> {
+    /// The endpoints that want this type of this source, each once.
+    pub(super) fn of(&self, mode: Mode, (source, event_type): (&str, &str)) -> Vec<Route> {
         let mut found = self.exact.get(&(mode, event_type.into())).cloned().unwrap_or_default();
         let matching =
             self.patterns.iter().filter(|(of, pattern, _)| *of == mode && pattern.matches(event_type));
         found.extend(matching.map(|(_, _, route)| *route));
+        if !self.sources.is_empty() {
+            found.retain(|(to, _)| self.sources.get(to).is_none_or(|only| **only == *source));
+        }
         found.sort_unstable_by_key(|(endpoint, _)| *endpoint);
         found.dedup();
         found

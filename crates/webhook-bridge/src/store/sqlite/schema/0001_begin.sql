@@ -2,8 +2,13 @@
 
 CREATE TABLE api_key (
     digest BLOB PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
     livemode INTEGER NOT NULL CHECK (livemode IN (0, 1)),
-    created_at INTEGER NOT NULL
+    name TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    -- To the minute.
+    last_used_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
 -- AUTOINCREMENT: the number of an endpoint that is gone is never another's, because deliveries name it.
@@ -22,6 +27,9 @@ CREATE TABLE endpoint (
     max_in_flight INTEGER NOT NULL,
     timeout_ms INTEGER NOT NULL,
     ordering TEXT NOT NULL DEFAULT 'none' CHECK (ordering IN ('none', 'key')),
+    gone_policy TEXT NOT NULL DEFAULT 'confirmed' CHECK (gone_policy IN ('confirmed', 'immediate')),
+    -- The only source whose events it gets.
+    source TEXT,
     -- Why the bridge disabled it, as long as it is disabled.
     disabled_reason TEXT,
     -- Counts its changes, so that who changes what somebody else changed meanwhile is told.

@@ -3,8 +3,8 @@ CREATE TABLE idempotency (
     livemode INTEGER NOT NULL CHECK (livemode IN (0, 1)),
     key TEXT NOT NULL,
     hash BLOB NOT NULL,
-    deliveries INTEGER NOT NULL,
-    duplicate INTEGER NOT NULL CHECK (duplicate IN (0, 1)),
+    -- What became of each event, as JSON.
+    answer TEXT NOT NULL,
     expires_at INTEGER NOT NULL,
     PRIMARY KEY (livemode, key)
 ) STRICT, WITHOUT ROWID;

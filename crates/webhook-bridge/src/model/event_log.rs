@@ -1,0 +1,83 @@
+//! What is told of events, and how an endpoint gets those that it missed.
+
+use bytes::Bytes;
+use eventbus::Timestamp;
+
+use super::endpoint::{EnabledEvents, EndpointId};
+
+/// An event that is stored.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// Its number, in the order they were stored.
+    pub no: u64,
+    /// Its id.
+    pub id: String,
+    /// Its source.
+    pub source: String,
+    /// Its type.
+    pub event_type: String,
+    /// What it is in order with: the object's id unless another was set.
+    pub key: Option<String>,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// When it was stored.
+    pub received_at: Timestamp,
+    /// From when on it is of no use.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// An event with the very bytes that were handed in; none once they were forgotten.
+#[derive(Debug, Clone)]
+pub struct EventBody {
+    /// The event.
+    pub event: StoredEvent,
+    /// Its bytes.
+    pub body: Option<Bytes>,
+}
+
+/// Which events of a mode are listed, the newest first.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Of which type.
+    pub event_type: Option<String>,
+    /// Of which source.
+    pub source: Option<String>,
+    /// Of which key.
+    pub key: Option<String>,
+    /// Stored at this time or later.
+    pub since: Option<Timestamp>,
+    /// Stored before this time.
+    pub until: Option<Timestamp>,
+    /// Before this number: the cursor of the page before.
+    pub before: Option<u64>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Which events an endpoint is given that it is not owed, because it wanted others when they came, or nothing.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// The endpoint; what it wants now decides.
+    pub endpoint: EndpointId,
+    /// Of these types only.
+    pub types: Option<EnabledEvents>,
+    /// Stored at this time or later.
+    pub since: Timestamp,
+    /// Stored before this time.
+    pub until: Timestamp,
+    /// After this number: the `next` of the part before.
+    pub after: Option<u64>,
+    /// How many are looked at, the oldest first.
+    pub most: u32,
+    /// When that is.
+    pub now: Timestamp,
+}
+
+/// What came of a part of a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replayed {
+    /// How many deliveries were made, or would be.
+    pub deliveries: u32,
+    /// The last event that was looked at, where there may be more.
+    pub next: Option<u64>,
+}
