@@ -264,6 +264,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_it_keeps_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (folder, mode) = (tempfile::tempdir().unwrap(), |path: &Path| {
+            std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+        });
+        let data = folder.path().join("data").join("bridge");
+        let bridge = Bridge::start(config(&folder).data(&data)).await.unwrap();
+        for made in [data.parent().unwrap(), &data] {
+            assert_eq!(mode(made), 0o700, "{}", made.display());
+        }
+        let files: Vec<_> = std::fs::read_dir(&data).unwrap().map(|file| file.unwrap().path()).collect();
+        assert!(files.len() >= 5, "{files:?}");
+        for file in files {
+            assert_eq!(mode(&file), 0o600, "{}", file.display());
+        }
+        bridge.stop().await;
+    }
+
+    #[tokio::test]
     async fn a_start_that_fails_keeps_no_key_to_itself() {
         let folder = tempfile::tempdir().unwrap();
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

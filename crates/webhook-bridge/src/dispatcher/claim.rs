@@ -115,7 +115,7 @@ async fn claim(desk: &Arc<Desk>) {
 }
 
 /// What was lost: leases whose requests are no more, and word of what is due.
-async fn sweep_up(desk: &Desk) {
+pub(super) async fn sweep_up(desk: &Desk) {
     let (now, under_way) = (Timestamp::now(), desk.under_way().iter().copied().collect());
     match desk.store.reclaim(now, under_way).await {
         Ok(0) => {}

@@ -10,6 +10,9 @@ pub mod egress;
 mod resolver;
 mod tls;
 
+#[cfg(test)]
+mod tests;
+
 pub use attempt::Sender;
 pub use claim::Dispatcher;
 pub use tls::Roots;

@@ -96,3 +96,25 @@ fn limited(mut options: ResolverOpts) -> ResolverOpts {
     options.try_tcp_on_error = true;
     options
 }
+
+#[cfg(test)]
+mod tests {
+    use hickory_resolver::TtlConfig;
+    use hickory_resolver::proto::rr::RecordType;
+
+    use super::*;
+
+    /// By the resolver's own reading of its options; that it does as it reads is seen with a name server.
+    #[test]
+    fn whatever_a_server_says_an_answer_is_used_a_minute_at_most_and_that_there_is_none_ten_seconds() {
+        let seconds =
+            |range: std::ops::RangeInclusive<Duration>| (range.start().as_secs(), range.end().as_secs());
+        for options in [system().1, asking(&[]).1] {
+            let limited = TtlConfig::from_opts(&limited(options));
+            for of in [RecordType::A, RecordType::AAAA, RecordType::CNAME] {
+                assert_eq!(seconds(limited.positive_response_ttl_bounds(of)), (0, 60), "{of}");
+                assert_eq!(seconds(limited.negative_response_ttl_bounds(of)), (0, 10), "{of}");
+            }
+        }
+    }
+}

@@ -25,10 +25,13 @@ impl EndpointUrl {
     /// [`Invalid`](crate::ErrorKind::Invalid), naming the rule.
     pub fn parse(text: &str) -> Result<Self> {
         let invalid = |rule: &'static str| Error::invalid(format!("url: {rule}"));
-        if text.len() > Self::LONGEST {
-            return Err(invalid("must have at most 2048 characters"));
-        }
+        let short = |text: &str| match text.len() <= Self::LONGEST {
+            true => Ok(()),
+            false => Err(invalid("must have at most 2048 characters, with what is escaped")),
+        };
+        short(text)?;
         let url = Url::parse(text).map_err(|cause| invalid("must be a URL").with_source(cause))?;
+        short(url.as_str())?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(invalid("must begin with https:// or http://"));
         }
@@ -80,6 +83,16 @@ impl fmt::Debug for EndpointUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_called_is_no_longer_than_what_may_be_written() {
+        let path = |end: &str, times| format!("https://example.com/{}", end.repeat(times));
+        for (url, taken) in
+            [(path("a", 2028), true), (path("a", 2029), false), (path("\u{1f600}", 200), false)]
+        {
+            assert_eq!(EndpointUrl::parse(&url).is_ok(), taken, "{}", url.len());
+        }
+    }
 
     #[test]
     fn what_is_taken_can_be_called() {

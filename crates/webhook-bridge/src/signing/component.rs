@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use sha3::{Digest as _, Sha3_256};
 use url::Url;
 
-use super::query::TAKEN;
+use super::query::{TAKEN, parse};
 use super::{Delivery, Format, Needs, Rendered, Signs, hex, unhex, unusable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Secret;
@@ -74,7 +74,18 @@ fn target(url: &Url) -> Result<()> {
             return invalid("query names other than letters, digits, - and _, each once");
         }
     }
-    Ok(())
+    // Escapes that are no UTF-8 stay as they are in one language, and are replaced in the other.
+    match parse(url.query().unwrap_or_default()) {
+        Ok(read) if read == query(url) => Ok(()),
+        _ => invalid(
+            "a query that its receiver reads as another: escapes that are no UTF-8, or over 1000 names",
+        ),
+    }
+}
+
+/// The query as it is signed.
+fn query(url: &Url) -> Map<String, Value> {
+    url.query_pairs().map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect()
 }
 
 fn render(delivery: &Delivery<'_>) -> Result<Rendered> {
@@ -95,9 +106,7 @@ fn render(delivery: &Delivery<'_>) -> Result<Rendered> {
 
 /// The text that is hashed.
 fn canonical(url: &Url, body: &Value, iat: i64) -> Result<Vec<u8>> {
-    let query = url.query_pairs().map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())));
-    let signed =
-        Signed { iat, exp: iat + VALID, body, query: query.collect(), method: "post", url: url.path() };
+    let signed = Signed { iat, exp: iat + VALID, body, query: query(url), method: "post", url: url.path() };
     serde_json_canonicalizer::to_vec(&signed)
         .map_err(|cause| Error::new(ErrorKind::Internal, "the body has no canonical form").with_source(cause))
 }
@@ -157,10 +166,14 @@ mod tests {
 
     #[test]
     fn urls_that_the_receiver_reads_differently_are_refused() {
-        for url in ["//x", "/?a[b]=1", "/?a=1&a=2", "/?=1", "/?__proto__=1", "/?toString=1", "/?a.b=1"] {
+        let many: String = (0..=1000).map(|name| format!("&q{name}=1")).collect();
+        for url in ["//x", "/?a[b]=1", "/?a=1&a=2", "/?=1", "/?__proto__=1", "/?toString=1", "/?a.b=1"]
+            .into_iter()
+            .chain(["/?q=%C1%A9", "/?q=a%20%zz", &format!("/?{many}")])
+        {
             assert!(target(&format!("https://a.example{url}").parse().unwrap()).is_err(), "{url}");
         }
-        for url in ["", "/", "/x?a=1&b=%C3%A9&c"] {
+        for url in ["", "/", "/x?a=1&b=%C3%A9+%20&c&&d=%25zz"] {
             target(&format!("https://a.example{url}").parse().unwrap()).unwrap();
         }
     }
