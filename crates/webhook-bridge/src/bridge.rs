@@ -20,6 +20,7 @@ use crate::api::{Api, router};
 use crate::config::Config;
 use crate::dispatcher::{Dispatcher, Sender};
 use crate::error::{Error, ErrorKind, Result};
+use crate::ingress::Ingress;
 use crate::metrics::Metrics;
 use crate::model::{ApiKey, Application, Mode};
 use crate::store::{FirstKeys, SqliteStore, Store};
@@ -154,7 +155,10 @@ impl Bridge {
         let watch = Arc::new(Watch::new(Arc::clone(&store), bus.clone(), watched, config.unsent));
         parts.push(Part::start("watch", &broken, Arc::clone(&watch).run(stop.0.clone())));
         let app_key = config.app_key.map(Arc::new);
-        let routes = router(Api { store: Arc::clone(&store), sender, vault, app_key, watch, metrics });
+        let ingress =
+            Ingress::new(config.sources, (bus.clone(), Arc::clone(&store)))?.metered(Arc::clone(&metrics));
+        let (ingress, owned) = (Arc::new(ingress), Arc::clone(&store));
+        let routes = router(Api { store: owned, sender, vault, app_key, watch, metrics, ingress });
         let limits = Limits { stop: config.drain, ..Limits::default() };
         let api = Part::start("the API", &broken, server::serve(listener, routes, limits, stop.0.clone()));
         Ok(Self { address, keys, bus, store, drain: config.drain, stop, broken, api, parts })

@@ -23,6 +23,9 @@
 //!        store       the attempt and the delivery's next state in one transaction
 //! ```
 //!
+//! The other way, a provider's webhook is verified, published on the bus, remembered, and only then answered; the bus brings it
+//! to whoever subscribes, and to intake.
+//!
 //! # The map
 //!
 //! | module | look there for |
@@ -30,6 +33,7 @@
 //! | `bridge` · [`config`] · [`transports`] | what is started and stopped, in which order · every setting · which buses |
 //! | `cli/`, the program's alone | the command line, a file per noun; it speaks to the API |
 //! | [`intake`] · [`api`] | from the bus, acked after the commit · every route, and a file per noun |
+//! | [`ingress`] | webhooks of others: `source` who may send, `extract` one in an application's own server, `receive` one at `/in/{source}` |
 //! | [`store`] | what a store must do, and `conformance`, which checks it; `sqlite/` has the only SQL: `schema/` the tables, `writer` the thread that commits together, `line` order by key |
 //! | [`dispatcher`] | `agenda` whose turn it is · `claim` what is due · `desk` what is under way, and what is stored with room for it · `attempt` one request · [`answer`](dispatcher::answer) what is read of it · `connector`, `resolver` · [`egress`](dispatcher::egress) which names and addresses may be called |
 //! | [`retention`] | what is forgotten when |
@@ -37,7 +41,7 @@
 //! | `metrics` | what is counted: one row per metric |
 //! | `trace` | what a publisher's request and the attempts that follow have in common |
 //! | [`watch`] | whether all of it does its work: what `/health/ready` says |
-//! | [`retry`] · [`signing`] · [`vault`] | when it is tried again · the bytes that are signed, a file and a row per format · secrets at rest |
+//! | [`retry`] · [`signing`] · [`vault`] | when it is tried again · the bytes that are signed and verified, a file and a row per format · secrets at rest |
 //! | [`model`] | endpoints, deliveries, attempts, outcomes, secrets; `health`, the breaker and when an endpoint is disabled; `notice`, the events that tell so |
 //!
 //! # What must stay true
@@ -62,6 +66,7 @@ mod bridge;
 pub mod config;
 pub mod dispatcher;
 mod error;
+pub mod ingress;
 pub mod intake;
 mod metrics;
 pub mod model;

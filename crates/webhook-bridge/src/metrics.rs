@@ -67,6 +67,8 @@ macro_rules! metrics {
 metrics! {
     events: Counters<3> = Family::default(),
         "Events taken in, by where they came from, mode, and whether they were known already";
+    webhooks: Counters<1> = Family::default(),
+        "Webhooks of others, by what became of them: published, known already, or why they were refused";
     deliveries: Counter = Counter::default(), "Deliveries that were stored with their events";
     attempts: Counters<1> = Family::default(), "Requests to endpoints, by class of status or what went wrong";
     attempt_duration: Histogram = histogram(REQUEST), [Seconds] "How long requests to endpoints took";
@@ -131,6 +133,11 @@ impl Metrics {
         let result = if ingested.duplicate { "known" } else { "stored" };
         self.events.get_or_create(&[("intake", from), ("mode", mode), ("result", result)]).inc();
         self.deliveries.inc_by(ingested.deliveries.into());
+    }
+
+    /// A webhook of others was answered.
+    pub(crate) fn received(&self, result: &'static str) {
+        self.webhooks.get_or_create(&[("result", result)]).inc();
     }
 
     /// A request to an endpoint ended.

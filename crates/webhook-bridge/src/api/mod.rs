@@ -26,14 +26,15 @@ use std::sync::Arc;
 
 use aide::axum::routing::{delete_with, get_with, post_with};
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use self::document::{Documented, about};
 use self::problem::Problem;
 use crate::dispatcher::Sender;
 use crate::error::{Error, ErrorKind};
+use crate::ingress::{self, Ingress};
 use crate::metrics::Metrics;
 use crate::signing::AppKey;
 use crate::store::Store;
@@ -58,6 +59,14 @@ pub struct Api {
     pub watch: Arc<Watch>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Whose webhooks are taken.
+    pub ingress: Arc<Ingress>,
+}
+
+impl FromRef<Api> for Arc<Ingress> {
+    fn from_ref(api: &Api) -> Self {
+        Self::clone(&api.ingress)
+    }
 }
 
 /// The native API. Each route is in its document too, because both are made here.
@@ -127,6 +136,7 @@ pub fn router(api: Api) -> Router {
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(meter::metrics))
         .merge(payment_kit::routes())
+        .route(ingress::PATH, post(ingress::receive))
         .fallback(|| async { Problem::from(Error::new(ErrorKind::NotFound, "there is no such route")) })
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(middleware::from_fn_with_state(api.clone(), meter::count))

@@ -19,6 +19,7 @@ use tracing_subscriber::EnvFilter;
 use crate::dispatcher::Roots;
 use crate::dispatcher::egress::{Allowed, Egress, Guard};
 use crate::error::{Error, Result};
+use crate::ingress::Source;
 use crate::model::{Application, Retention};
 use crate::signing::AppKey;
 
@@ -52,6 +53,8 @@ pub struct Config {
     pub app_key: Option<AppKey>,
     /// The application it sends for, which endpoints signed `blocklet` are told. Default none, and there are no such endpoints.
     pub application: Option<Application>,
+    /// Whose webhooks are taken at `/in/{name}`, and how they are verified. Default nobody's.
+    pub sources: Vec<Source>,
     /// How long what was stored is kept, in days. Default: bodies of events and attempts for 30, events and deliveries
     /// for 90.
     pub retention: Retention,
@@ -80,6 +83,7 @@ impl Default for Config {
             dns_servers: Vec::new(),
             app_key: None,
             application: None,
+            sources: Vec::new(),
             retention: Retention::default(),
             unsent: Duration::from_secs(60),
             drain: Duration::from_secs(20),
@@ -199,6 +203,16 @@ pub const SETTINGS: &[Setting] = &[
             Ok(())
         },
         ..Setting::EMPTY
+    },
+    Setting {
+        name: "sources",
+        value: "JSON",
+        help: "Whose webhooks are taken at /in/NAME, and how they are verified: a table for each name",
+        secret: true,
+        set: |config, text| {
+            config.sources = Source::parse(text)?;
+            Ok(())
+        },
     },
     Setting {
         name: "retention_days",
@@ -382,6 +396,12 @@ impl Config {
     #[must_use]
     pub fn application(self, application: Application) -> Self {
         Self { application: Some(application), ..self }
+    }
+
+    /// Sets whose webhooks are taken.
+    #[must_use]
+    pub fn sources(self, sources: Vec<Source>) -> Self {
+        Self { sources, ..self }
     }
 
     /// Sets how long what was stored is kept.

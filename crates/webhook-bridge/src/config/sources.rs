@@ -4,8 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
-use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
 use super::{Config, SETTINGS, Setting};
 use crate::error::{Error, Result};
@@ -118,11 +117,24 @@ fn list(value: &DeValue<'_>) -> Option<String> {
     Some(texts.join(","))
 }
 
-/// A table of texts, as JSON.
+/// A table, as JSON.
 fn object(value: &DeValue<'_>) -> Option<String> {
-    let field = |(name, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
-        Some((name.get_ref().to_string(), scalar(value.get_ref())?.into()))
-    };
-    let fields = value.as_table()?.iter().map(field).collect::<Option<Map<String, Value>>>()?;
-    Some(Value::Object(fields).to_string())
+    value.as_table().and_then(|_| json(value)).map(|value| value.to_string())
+}
+
+fn json(value: &DeValue<'_>) -> Option<Value> {
+    Some(match value {
+        DeValue::String(text) => Value::String(text.clone().into_owned()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok()?.into(),
+        DeValue::Boolean(flag) => Value::Bool(*flag),
+        DeValue::Array(list) => {
+            list.iter().map(|one| json(one.get_ref())).collect::<Option<Vec<_>>>()?.into()
+        }
+        DeValue::Table(table) => {
+            let fields =
+                table.iter().map(|(name, value)| Some((name.get_ref().to_string(), json(value.get_ref())?)));
+            Value::Object(fields.collect::<Option<Map<_, _>>>()?)
+        }
+        DeValue::Float(_) | DeValue::Datetime(_) => return None,
+    })
 }

@@ -9,6 +9,7 @@ mod endpoint;
 mod endpoint_list;
 mod event_log;
 mod health;
+mod inbound;
 mod key;
 mod mode;
 mod notice;
@@ -36,6 +37,7 @@ pub use endpoint::{
 pub use endpoint_list::{Direction, EndpointField, EndpointList, EndpointPage, Start};
 pub use event_log::{EventBody, EventFilter, Replay, Replayed, StoredEvent};
 pub use health::{DisabledReason, Health, Observed, Standing};
+pub use inbound::Inbound;
 pub use key::{ApiKey, KeyDigest, KeyRecord, NewKey};
 pub use mode::Mode;
 pub use notice::{Concern, EndpointDisabled, EndpointFailing, EndpointReport, NOTICES, Notice};

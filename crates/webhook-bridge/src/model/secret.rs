@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use eventbus::Timestamp;
+use serde::Deserialize;
 
 /// A signing secret in the clear; its text is hidden in `Debug`, and it has no `Display`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 pub struct Secret(Box<str>);
 
 impl Secret {

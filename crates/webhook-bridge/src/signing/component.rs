@@ -4,12 +4,15 @@
 //! `lib/util/verify-sign.js` of `@blocklet/sdk` 1.17. The receiver signs what it parsed, so what it parses differently
 //! from us is refused when the endpoint is made. Only the newest secret signs: there is one header.
 
+use eventbus::AnyEvent;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha3::{Digest as _, Sha3_256};
 use url::Url;
 
+use super::app_key::{AppKey, Call};
+use super::arrival::{Arrival, Key, Livemode, Refusal, Scheme, Trust, seconds};
 use super::query::{TAKEN, parse};
 use super::{Delivery, Format, Needs, Rendered, Signs, hex, unhex, unusable};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,6 +34,19 @@ pub(super) const COMPONENT: Format = Format {
     },
     target,
     render,
+};
+
+/// Payment Kit's own webhooks.
+pub(super) const FROM_PAYMENT_KIT: Scheme = Scheme {
+    name: "payment-kit",
+    description: "Payment Kit: its component signature, with the public key of the application, or BLOCKLET_APP_SK",
+    source: Some(eventbus::payment_kit::SOURCE),
+    livemode: Livemode::Body,
+    key: |secret| {
+        AppKey::parse(secret.reveal()).map(Key::App).map_err(|rule| Error::invalid(format!("secret: {rule}")))
+    },
+    verify,
+    read,
 };
 
 /// How long a signature is good for, in seconds.
@@ -109,6 +125,73 @@ fn canonical(url: &Url, body: &Value, iat: i64) -> Result<Vec<u8>> {
     let signed = Signed { iat, exp: iat + VALID, body, query: query(url), method: "post", url: url.path() };
     serde_json_canonicalizer::to_vec(&signed)
         .map_err(|cause| Error::new(ErrorKind::Internal, "the body has no canonical form").with_source(cause))
+}
+
+/// As `verifySig`, and stricter where that believes the sender: whatever `exp` says, `iat` has to be within the window; and
+/// since what is signed is not the bytes but what JavaScript reads in them, no number may say more than it reads.
+fn verify(arrival: &Arrival<'_>, trust: &Trust) -> Result<(), Refusal> {
+    trust.fresh(seconds(arrival.header("x-component-sig-iat")?)?, arrival.now)?;
+    for name in ["x-component-sig", "x-component-sig-exp"] {
+        arrival.header(name)?;
+    }
+    let query = parse(arrival.query).map_err(|_| Refusal::Malformed)?;
+    let body: Value = serde_json::from_slice(arrival.body).map_err(|_| Refusal::Malformed)?;
+    if !plain_numbers(arrival.body) {
+        return Err(Refusal::Malformed);
+    }
+    let call = Call {
+        method: arrival.method,
+        path: arrival.path,
+        query: &query,
+        body: &body,
+        headers: arrival.headers,
+        now: arrival.now.as_millis().div_euclid(1000),
+    };
+    let by = |key: &Key| matches!(key, Key::App(key) if key.verify(&call).is_ok());
+    if trust.keys.iter().fold(false, |found, key| found | by(key)) { Ok(()) } else { Err(Refusal::Forged) }
+}
+
+fn read(arrival: &Arrival<'_>, _: &Trust) -> Result<AnyEvent> {
+    Ok(AnyEvent::from_json(arrival.body.clone())?)
+}
+
+/// Whether each number of a document is one that JavaScript reads as it is written: others could be changed without a change
+/// of the signature.
+fn plain_numbers(json: &[u8]) -> bool {
+    let (mut rest, mut quoted) = (json, false);
+    while let Some(&byte) = rest.first() {
+        let length = match byte {
+            b'\\' if quoted => 2,
+            b'"' => {
+                quoted = !quoted;
+                1
+            }
+            b'-' | b'0'..=b'9' if !quoted => {
+                let end =
+                    rest.iter().position(|byte| !b"+-.eE0123456789".contains(byte)).unwrap_or(rest.len());
+                if !is_plain(&rest[..end]) {
+                    return false;
+                }
+                end
+            }
+            _ => 1,
+        };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    true
+}
+
+/// Up to 15 digits are always kept; more of them where they are the canonical ones.
+fn is_plain(number: &[u8]) -> bool {
+    const KEPT: usize = 15;
+    let mantissa = number.split(|byte| b"eE".contains(byte)).next().unwrap_or_default();
+    let digits: Vec<_> =
+        mantissa.iter().filter(|byte| byte.is_ascii_digit()).skip_while(|byte| **byte == b'0').collect();
+    let canonical = || {
+        let value: f64 = serde_json::from_slice(number).ok()?;
+        serde_json_canonicalizer::to_vec(&value).ok()
+    };
+    digits.len() <= KEPT || canonical().is_some_and(|text| text == number)
 }
 
 #[cfg(test)]

@@ -1,16 +1,20 @@
-//! How a request looks and is signed: one file and one row per format. No I/O, no clock.
+//! How a request looks and is signed, and how one that comes in is verified: one file and one row per format. No I/O, no
+//! clock.
 //!
 //! What is signed are the very bytes that are sent, at the time they are sent, so every attempt has a fresh timestamp
 //! and the same id.
 
 mod app_key;
+mod arrival;
 mod blocklet;
 mod component;
 mod ecmascript;
 mod gstable;
+mod hmac;
 mod query;
 mod standard;
 mod standard_v1a;
+mod stripe;
 
 use bytes::Bytes;
 use eventbus::Timestamp;
@@ -21,11 +25,22 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Application, Payload, Secret};
 
 pub use app_key::{AppKey, Call};
+pub use arrival::{Arrival, Livemode, Refusal, Scheme, Trust};
+pub use hmac::{Encoding, Rule};
 pub use query::parse as parse_query;
 
 /// The formats an endpoint can choose from; the first is the default.
 pub const FORMATS: &[Format] =
     &[standard::V1, standard_v1a::V1A, component::COMPONENT, blocklet::BLOCKLET, gstable::GSTABLE];
+
+/// The schemes by which webhooks of others are verified.
+pub const SCHEMES: &[Scheme] = &[
+    component::FROM_PAYMENT_KIT,
+    gstable::FROM_GSTABLE,
+    standard::STANDARD_WEBHOOKS,
+    stripe::STRIPE,
+    hmac::HMAC,
+];
 
 /// A format: what an endpoint's requests look like and how they are signed.
 #[derive(Debug, Clone, Copy)]

@@ -4,8 +4,14 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use eventbus::AnyEvent;
+use eventbus::json::{Json, JsonMap};
 use ring::hmac;
 
+use super::arrival::{
+    Arrival, Draft, Key, Livemode, Refusal, Scheme, Trust, candidates, from_base64, hmac_key, members,
+    seconds, take,
+};
 use super::{Delivery, Format, Needs, Rendered, Signs, any_target, unusable};
 use crate::error::{Error, Result};
 use crate::model::Secret;
@@ -22,7 +28,20 @@ pub(super) const V1: Format = Format {
     render,
 };
 
+/// Who signs by Standard Webhooks, with either version; Svix' own names of the headers too.
+pub(super) const STANDARD_WEBHOOKS: Scheme = Scheme {
+    name: "standard",
+    description: "Standard Webhooks: `webhook-signature`, with the secret `whsec_…` or the public key `whpk_…`",
+    source: None,
+    livemode: Livemode::Configured,
+    key: verifying,
+    verify,
+    read,
+};
+
 const PREFIX: &str = "whsec_";
+/// What precedes a public key.
+const PUBLIC: &str = "whpk_";
 /// The shortest and the longest key of the specification, in bytes.
 const KEY: std::ops::RangeInclusive<usize> = 24..=64;
 
@@ -73,6 +92,73 @@ fn sign(key: &hmac::Key, message: &Message<'_>) -> hmac::Tag {
     context.update(message.head.as_bytes());
     context.update(message.body);
     context.sign()
+}
+
+/// Secrets are also handed out without their prefix.
+fn verifying(secret: &Secret) -> Result<Key> {
+    let invalid = || Error::invalid("secret: must be whsec_ or whpk_ and base64");
+    let text = secret.reveal();
+    if let Some(public) = text.strip_prefix(PUBLIC) {
+        let bytes = STANDARD.decode(public).map_err(|_| invalid())?;
+        return bytes.as_slice().try_into().map(Key::Ed25519).map_err(|_| invalid());
+    }
+    hmac_key(&STANDARD.decode(text.strip_prefix(PREFIX).unwrap_or(text)).map_err(|_| invalid())?)
+}
+
+fn verify(arrival: &Arrival<'_>, trust: &Trust) -> Result<(), Refusal> {
+    let [id, time, signature] = names(arrival);
+    let (id, time) = (arrival.header(id)?, arrival.header(time)?);
+    // One with a dot could move what is signed from one part into the next.
+    if id.is_empty() || id.contains('.') {
+        return Err(Refusal::Malformed);
+    }
+    trust.fresh(seconds(time)?, arrival.now)?;
+    let headers = arrival.headers(signature)?;
+    let signatures: Vec<_> = headers.iter().flat_map(|header| header.split(' ')).collect();
+    let of = |version: &'static str| signatures.iter().filter_map(move |one| one.strip_prefix(version));
+    // Counted together, and what is of other versions is of none.
+    candidates(signatures.iter().copied().filter(|one| !one.is_empty()), from_base64)?;
+    let decoded = |version| of(version).filter_map(from_base64).collect::<Vec<_>>();
+    let head = format!("{id}.{time}.");
+    let (shared, public) = (decoded("v1,"), decoded("v1a,"));
+    let by_secret = trust.signed(&shared, &[head.as_bytes(), arrival.body]);
+    if public.is_empty() {
+        return by_secret;
+    }
+    by_secret.or(trust.witnessed(&public, &[head.as_bytes(), arrival.body].concat()))
+}
+
+/// The names of id, timestamp and signature.
+fn names(arrival: &Arrival<'_>) -> [&'static str; 3] {
+    if arrival.headers.contains_key("webhook-id") || !arrival.headers.contains_key("svix-id") {
+        ["webhook-id", "webhook-timestamp", "webhook-signature"]
+    } else {
+        ["svix-id", "svix-timestamp", "svix-signature"]
+    }
+}
+
+/// An event as the bus has it stays as it is, byte for byte; else `type`, `timestamp` and `data`, as the specification
+/// recommends, are one.
+fn read(arrival: &Arrival<'_>, trust: &Trust) -> Result<AnyEvent> {
+    let mut body = members(arrival.body)?;
+    if ["id", "livemode", "source", "created_at"].iter().all(|name| body.contains_key(name)) {
+        return Ok(AnyEvent::from_json(arrival.body.clone())?);
+    }
+    let [id, time, _] = names(arrival);
+    let absent = |_| Error::invalid("webhook-id: is missing");
+    let sent = arrival.header(time).and_then(seconds).map_err(absent)?;
+    let said = body.remove("timestamp").and_then(|time| time.as_str().and_then(|time| time.parse().ok()));
+    let event_type = take(&mut body, "type")?;
+    let object = body.remove("data").unwrap_or_else(|| Json::from(JsonMap::new()));
+    Draft {
+        id: arrival.header(id).map_err(absent)?.to_owned(),
+        event_type,
+        livemode: trust.livemode()?,
+        time: said.unwrap_or(sent),
+        metadata: body,
+        ..Draft::of(object)
+    }
+    .event(&trust.source)
 }
 
 #[cfg(test)]

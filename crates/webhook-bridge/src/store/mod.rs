@@ -21,9 +21,9 @@ use crate::error::Result;
 use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryCursor, DeliveryFilter, DeliveryKey,
     DeliveryRecord, DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList,
-    EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Ingested, KeyDigest, KeyRecord,
-    LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, Recovered, Recovery, Released, Replay, Replayed,
-    Resent, Retention, Rotation, Sealed, SecretVersion, Standing, StoredEvent, Wanted,
+    EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Inbound, Ingested, KeyDigest,
+    KeyRecord, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, Recovered, Recovery, Released,
+    Replay, Replayed, Resent, Retention, Rotation, Sealed, SecretVersion, Standing, StoredEvent, Wanted,
 };
 
 pub use front::{Front, Ticket};
@@ -170,6 +170,12 @@ pub trait Store: Debug + Send + Sync {
     /// endpoint, or the event is known.
     async fn ingest_for(&self, event: AnyEvent, id: EndpointId) -> Result<Option<DeliveryKey>>;
 
+    /// Whether a webhook came in before, of this source, mode and id, and is remembered.
+    async fn came(&self, inbound: Inbound) -> Result<bool>;
+
+    /// Remembers webhooks that came in and were published.
+    async fn remember(&self, inbound: Vec<Inbound>) -> Result<()>;
+
     /// A page of the deliveries of this mode, or of one of its endpoints.
     async fn deliveries(
         &self,
@@ -216,8 +222,8 @@ pub trait Store: Debug + Send + Sync {
     /// What [`recover`](Self::recover) would make due.
     async fn recoverable(&self, mode: Mode, recovery: Recovery) -> Result<Option<Recovered>>;
 
-    /// Forgets some of what ran out: secrets, which do not sign from then on, and keys of publishing. Tells how many; none
-    /// when nothing is left.
+    /// Forgets some of what ran out: secrets, which do not sign from then on, keys of publishing, webhooks that came in.
+    /// Tells how many; none when nothing is left.
     async fn expire(&self, now: Timestamp) -> Result<u32>;
 
     /// Any secret that is stored, to see whether the vault's key opens it.

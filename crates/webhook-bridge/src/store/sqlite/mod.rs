@@ -11,6 +11,7 @@ mod endpoints;
 mod events;
 mod finish;
 mod health;
+mod inbound;
 mod ingest;
 mod keys;
 mod known;
@@ -54,9 +55,9 @@ use crate::metrics::Metrics;
 use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryCursor, DeliveryFilter, DeliveryKey,
     DeliveryRecord, DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList,
-    EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Ingested, KeyDigest, KeyRecord,
-    LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, Recovered, Recovery, Released, Replay, Replayed,
-    Resent, Retention, Rotation, Sealed, SecretVersion, Standing, StoredEvent, Wanted,
+    EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Inbound, Ingested, KeyDigest,
+    KeyRecord, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, Recovered, Recovery, Released,
+    Replay, Replayed, Resent, Retention, Rotation, Sealed, SecretVersion, Standing, StoredEvent, Wanted,
 };
 
 /// The store in one SQLite file (WAL, `synchronous=FULL`), for one bridge at a time.
@@ -315,6 +316,15 @@ impl Store for SqliteStore {
         self.writer()?.call(move |write| publishing::only_for(write, &incoming, &id)).await
     }
 
+    async fn came(&self, inbound: Inbound) -> Result<bool> {
+        let now = Timestamp::now();
+        self.reader.call(move |connection| inbound::came(connection, &inbound, now)).await
+    }
+
+    async fn remember(&self, inbound: Vec<Inbound>) -> Result<()> {
+        self.writer()?.call(move |write| inbound::remember(write, &inbound)).await
+    }
+
     async fn event_log(&self, mode: Mode, filter: EventFilter) -> Result<LogPage<StoredEvent, u64>> {
         self.reader.call(move |connection| events::list(connection, mode, &filter)).await
     }
@@ -381,7 +391,7 @@ impl Store for SqliteStore {
         let uses = self.uses.take();
         let expire = move |write: &mut Write<'_>| {
             keys::used(write, &uses)?;
-            Ok(secrets::expire(write, now)? + publishing::expire(write, now)?)
+            Ok(secrets::expire(write, now)? + publishing::expire(write, now)? + inbound::expire(write, now)?)
         };
         self.writer()?.call(expire).await
     }

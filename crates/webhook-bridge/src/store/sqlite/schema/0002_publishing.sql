@@ -10,5 +10,17 @@ CREATE TABLE idempotency (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX idempotency_expiry ON idempotency (expires_at);
 
+-- Webhooks of others that were published, so that each is published once.
+CREATE TABLE inbound (
+    -- The name of the source.
+    source TEXT NOT NULL,
+    livemode INTEGER NOT NULL CHECK (livemode IN (0, 1)),
+    -- The id of the event.
+    event TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (source, livemode, event)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX inbound_expiry ON inbound (expires_at);
+
 -- What was given up, to be found by when it was stored.
 CREATE INDEX delivery_failed ON delivery (endpoint_no, created_at, sequence) WHERE state BETWEEN 3 AND 5;

@@ -1,0 +1,161 @@
+//! A webhook at the bridge: verified, published, remembered, and only then answered 2xx.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use eventbus::transport::Durability;
+use eventbus::{AnyEvent, EventBus, Timestamp};
+use http::StatusCode;
+use tokio::time::timeout;
+use tracing::Span;
+
+use super::config::SourceConfig;
+use super::extract::arrive;
+use super::refused::Refused;
+use super::seen::Seen;
+use super::source::Source;
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Metrics;
+use crate::model::{Inbound, Mode};
+use crate::signing::Format;
+use crate::store::Store;
+use crate::trace;
+
+/// The route, by which it is also named in logs and metrics.
+pub(crate) const PATH: &str = "/in/{source}";
+
+/// How long a provider waits for the bus: they wait for 5 to 10 s.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// The sources of a bridge, its bus, and the store where it is remembered what came.
+pub struct Ingress {
+    sources: HashMap<String, Source>,
+    /// What requests to no source are verified by, so that they take as long.
+    decoy: Source,
+    seen: Seen,
+    bus: EventBus,
+    store: Arc<dyn Store>,
+    metrics: Arc<Metrics>,
+}
+
+/// What became of a webhook that is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Published,
+    Known,
+}
+
+impl Ingress {
+    /// Takes webhooks of these sources.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) when two have one name.
+    pub fn new(sources: Vec<Source>, (bus, store): (EventBus, Arc<dyn Store>)) -> Result<Self> {
+        let mut named = HashMap::new();
+        for source in sources {
+            let name = source.name().to_owned();
+            if named.insert(name.clone(), source).is_some() {
+                return Err(Error::invalid(format!("sources: there are two of the name {name}")));
+            }
+        }
+        let secret = Format::find("standard")?.generate()?;
+        let decoy = SourceConfig::new("standard", secret.reveal()).mode(Mode::Test);
+        let decoy = Source::new("none", decoy)?;
+        let metrics = Arc::default();
+        Ok(Self { sources: named, decoy, seen: Seen::default(), bus, store, metrics })
+    }
+
+    /// Counts there.
+    #[must_use]
+    pub fn metered(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics, ..self }
+    }
+
+    async fn take(&self, name: &str, request: Request) -> Result<Taken, Refused> {
+        let context = trace::read(request.headers());
+        let Some(source) = self.sources.get(name) else {
+            return Err(match arrive(&self.decoy, request).await {
+                Err(Refused::Signature(_) | Refused::Event(_)) | Ok(_) => Refused::Unknown,
+                Err(other) => other,
+            });
+        };
+        let event = arrive(source, request).await?;
+        Span::current().record("event", event.id().as_str());
+        let event = match context {
+            Some(context) => event.with_envelope(|envelope| envelope.trace = Some(context)),
+            None => event,
+        };
+        self.once(source, event).await
+    }
+
+    /// Publishes an event unless it was.
+    async fn once(&self, source: &Source, event: AnyEvent) -> Result<Taken, Refused> {
+        let inbound = Inbound {
+            source: source.name().to_owned(),
+            mode: Mode::from(event.livemode()),
+            event: event.id().as_str().to_owned(),
+            expires_at: Timestamp::now().plus(source.remember()),
+        };
+        let _turn = self.seen.turn(&inbound).await;
+        if self.store.came(inbound.clone()).await.map_err(Refused::Unavailable)? {
+            return Ok(Taken::Known);
+        }
+        self.publish(event).await?;
+        // It is on the bus: whoever sent it must not send it again because of this.
+        if let Err(error) = self.store.remember(vec![inbound]).await {
+            tracing::error!(%error, "a webhook was published and cannot be remembered");
+        }
+        Ok(Taken::Published)
+    }
+
+    async fn publish(&self, event: AnyEvent) -> Result<(), Refused> {
+        // A bus that ends with the process holds nothing by itself; what comes of it here finds it known.
+        if self.bus.capabilities().durability == Durability::Process {
+            self.store.ingest(event.clone()).await.map_err(Refused::Unavailable)?;
+        }
+        let late = || Error::new(ErrorKind::Unavailable, "the bus did not confirm in time");
+        let published = timeout(PATIENCE, self.bus.publish(event)).await;
+        let error = match published {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => Error::from(error),
+            Err(_) => late(),
+        };
+        Err(if error.kind() == ErrorKind::Invalid {
+            Refused::Event(error)
+        } else {
+            Refused::Unavailable(error)
+        })
+    }
+}
+
+/// `POST /in/{source}`: 200 when the event is on the bus, or was before.
+pub(crate) async fn receive(
+    State(ingress): State<Arc<Ingress>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    let taken = ingress.take(&name, request).await;
+    let result = match &taken {
+        Ok(Taken::Published) => "published",
+        Ok(Taken::Known) => "known",
+        Err(refused) => refused.reason(),
+    };
+    ingress.metrics.received(result);
+    match taken {
+        Ok(_) => StatusCode::OK.into_response(),
+        Err(refused) => {
+            refused.note(&name);
+            refused.into_response()
+        }
+    }
+}
+
+impl fmt::Debug for Ingress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.sources.keys()).finish()
+    }
+}
