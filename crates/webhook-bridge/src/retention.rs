@@ -15,8 +15,8 @@ use crate::store::Store;
 const EVERY: Duration = Duration::from_secs(60);
 /// How many times as long as a step took it leaves the store to others.
 const REST: u32 = 4;
-/// A clock that gained so much on the machine's own is not believed, for as long: what is forgotten never comes back.
-const DOUBT: Duration = Duration::from_secs(3600);
+/// A clock that gained so much on the machine's own jumped.
+const JUMP: Duration = Duration::from_secs(3600);
 
 /// Forgets what is older than it is kept, until it is stopped.
 pub async fn keep(
@@ -24,7 +24,7 @@ pub async fn keep(
     (keep, metrics): (Retention, Arc<Metrics>),
     stop: CancellationToken,
 ) {
-    let mut clock = Clock::new(Instant::now(), Timestamp::now());
+    let mut clock = Clock::new(keep.doubt(), (Instant::now(), Timestamp::now()));
     loop {
         let wait = match clock.is_trusted(Instant::now(), Timestamp::now()) {
             true => step(&*store, keep, &metrics).await,
@@ -37,26 +37,28 @@ pub async fn keep(
     }
 }
 
-/// The clock on the wall beside the machine's own, which never jumps.
+/// The clock on the wall beside the machine's own, which never jumps. It is not believed at first, for it may not have been
+/// set yet, nor after a jump: what is forgotten never comes back.
 struct Clock {
     seen: (Instant, Timestamp),
-    doubted: Option<Instant>,
+    doubted: Instant,
+    doubt: Duration,
 }
 
 impl Clock {
-    fn new(instant: Instant, wall: Timestamp) -> Self {
-        Self { seen: (instant, wall), doubted: None }
+    fn new(doubt: Duration, seen: (Instant, Timestamp)) -> Self {
+        Self { seen, doubted: seen.0, doubt }
     }
 
     /// Whether the wall's clock went on as the machine's since it was looked at, and did so for a while.
     fn is_trusted(&mut self, instant: Instant, wall: Timestamp) -> bool {
         let expected = self.seen.1.plus(instant - self.seen.0);
-        if wall.since(expected) > DOUBT {
-            tracing::error!(%expected, %wall, "the clock jumped: nothing is forgotten for an hour");
-            self.doubted = Some(instant);
+        if wall.since(expected) > JUMP {
+            tracing::error!(%expected, %wall, "the clock jumped: nothing is forgotten for a while");
+            self.doubted = instant;
         }
         self.seen = (instant, wall);
-        self.doubted.is_none_or(|since| instant - since > DOUBT)
+        instant - self.doubted >= self.doubt
     }
 }
 
@@ -85,17 +87,19 @@ mod tests {
     #[test]
     fn a_clock_that_jumps_forward_is_not_believed_for_an_hour() {
         let (mut instant, mut wall) = (Instant::now(), Timestamp::now());
-        let mut clock = Clock::new(instant, wall);
+        let mut clock = Clock::new(Duration::from_secs(3600), (instant, wall));
         let mut after = |machine: u64, gained: u64| {
             instant += Duration::from_secs(machine);
             wall = wall.plus(Duration::from_secs(machine + gained));
             clock.is_trusted(instant, wall)
         };
-        assert!(after(60, 0));
+        assert!(!after(60, 0), "nor is one that was not set yet");
+        assert!(!after(3_539, 0));
+        assert!(after(1, 0));
         assert!(after(90_000, 3), "a little is what clocks do");
         assert!(!after(60, 86_400 * 91));
         assert!(!after(60, 0));
-        assert!(!after(3_000, 0));
-        assert!(after(3_600, 0));
+        assert!(!after(3_539, 0));
+        assert!(after(1, 0));
     }
 }

@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use eventbus::Timestamp;
 
 use super::Api;
 use super::problem::Problem;
@@ -13,6 +14,16 @@ use crate::model::{KeyDigest, Mode};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller {
     pub(super) mode: Mode,
+    /// When the key runs out.
+    expires_at: Option<Timestamp>,
+}
+
+impl Caller {
+    /// Refuses who was let in for a time: what makes or deletes keys would outlive that.
+    pub(super) fn lasting(&self) -> Result<(), Error> {
+        let message = "this key runs out: one that does not makes and deletes keys";
+        self.expires_at.map_or(Ok(()), |_| Err(Error::new(ErrorKind::Forbidden, message)))
+    }
 }
 
 impl FromRequestParts<Api> for Caller {
@@ -26,7 +37,7 @@ impl FromRequestParts<Api> for Caller {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(unauthorized().into());
         }
-        let mode = api.store.key(KeyDigest::of(key.trim())).await?.ok_or_else(unauthorized)?;
-        Ok(Self { mode })
+        let found = api.store.key(KeyDigest::of(key.trim())).await?.ok_or_else(unauthorized)?;
+        Ok(Self { mode: found.mode, expires_at: found.expires_at })
     }
 }

@@ -13,10 +13,12 @@ use super::problem::Problem;
 use super::reply::Accepted;
 use super::wish::within;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{DeliveryFilter, DeliveryId, DeliveryRecord, EndpointId, LogPage, Mode, Released, Resent};
+use crate::model::{DeliveryFilter, DeliveryId, DeliveryRecord, EndpointId, Mode, Released, Resent};
 
 /// How many are listed when nothing is said, and at most.
 pub(super) const LIMIT: (u32, u32) = (50, 250);
+/// Why nothing makes a delivery due whose event is of no use any more.
+const EXPIRED: &str = "the event's `expires_at` has passed: it is never sent after that";
 
 /// A delivery on the wire.
 #[derive(Serialize, JsonSchema)]
@@ -65,8 +67,11 @@ pub(super) struct Asked {
     key: Option<String>,
     /// The id of a delivery or an event, or else a key.
     q: Option<String>,
+    /// Stored at this time or later: the deliveries where an endpoint is named and neither event nor key, else their events.
     since: Option<String>,
+    /// Stored before this time, by the same clock.
     until: Option<String>,
+    /// The `next` of the page before, for the same query.
     cursor: Option<String>,
     limit: Option<u32>,
 }
@@ -78,37 +83,42 @@ pub(super) async fn list(
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<List<View>>, Problem> {
     let mut filter = filter(&asked)?;
-    let found = match (asked.q, asked.event) {
+    match (asked.q, &filter.event) {
         (Some(_), Some(_)) => return Err(Error::invalid("q, event: only one of them may be named").into()),
-        (Some(q), None) => match named(&api, caller.mode, &q).await? {
-            list if !list.is_empty() => LogPage { list, next: None },
-            _ => {
-                filter.event_key = Some(q);
-                api.store.deliveries(caller.mode, filter).await?
+        (Some(q), None) => match q.parse() {
+            Ok(DeliveryId(key)) => {
+                let asked = |one: &DeliveryRecord| {
+                    filter.matches(one)
+                        && filter.since.is_none_or(|since| one.created_at >= since)
+                        && filter.until.is_none_or(|until| one.created_at < until)
+                };
+                let found = api.store.delivery(caller.mode, key).await?.filter(asked);
+                return Ok(Json(List { list: found.into_iter().map(View::from).collect(), next: None }));
             }
+            Err(_) if !api.store.event(caller.mode, q.clone()).await?.is_empty() => filter.event = Some(q),
+            Err(_) if filter.event_key.is_some() => {
+                let message = "q, key: q is no id, so only one of them may be named";
+                return Err(Error::invalid(message).into());
+            }
+            Err(_) => filter.event_key = Some(q),
         },
-        (None, Some(event)) => {
-            let mut list = api.store.deliveries_of(caller.mode, event).await?;
-            list.retain(|one| filter.endpoint.as_ref().is_none_or(|endpoint| one.endpoint == *endpoint));
-            LogPage { list, next: None }
-        }
-        (None, None) => api.store.deliveries(caller.mode, filter).await?,
-    };
-    let next = found.next.map(|(first, second)| format!("{first}_{second}"));
-    Ok(Json(List { list: found.list.into_iter().map(View::from).collect(), next }))
+        (None, _) => {}
+    }
+    page(&api, caller.mode, filter).await
 }
 
-/// What somebody looks for by an id: one delivery, or those of an event.
-async fn named(api: &Api, mode: Mode, q: &str) -> Result<Vec<DeliveryRecord>> {
-    if let Ok(DeliveryId(key)) = q.parse() {
-        return Ok(api.store.delivery(mode, key).await?.into_iter().collect());
-    }
-    api.store.deliveries_of(mode, q.to_owned()).await
+/// A page of deliveries.
+pub(super) async fn page(api: &Api, mode: Mode, filter: DeliveryFilter) -> Result<Json<List<View>>, Problem> {
+    let found = api.store.deliveries(mode, filter).await?;
+    let next = found.next.map(|(first, second)| format!("{first}_{second}"));
+    Ok(Json(List { list: found.list.into_iter().map(View::from).collect(), next }))
 }
 
 fn filter(asked: &Asked) -> Result<DeliveryFilter> {
     Ok(DeliveryFilter {
         endpoint: asked.endpoint.clone().map(EndpointId::new),
+        event: asked.event.clone(),
+        source: None,
         state: asked.state.as_ref().map(|word| word.parse()).transpose()?,
         event_type: asked.event_type.clone(),
         event_key: asked.key.clone(),
@@ -157,9 +167,7 @@ pub(super) async fn resend(
         Resent::Waiting => return conflict("it waits for an earlier delivery of its key"),
         Resent::Disabled => return conflict("the endpoint is disabled or deleted"),
         Resent::Forgotten => return conflict("the event's body is not kept any more: retention removed it"),
-        Resent::Expired => {
-            return conflict("the event's `expires_at` has passed: it is never sent after that");
-        }
+        Resent::Expired => return conflict(EXPIRED),
     }
     Ok(Accepted::new(find(&api, caller.mode, &id).await?.into()))
 }
@@ -175,6 +183,7 @@ pub(super) async fn release(
         Released::Due => {}
         Released::Missing => return Err(missing().into()),
         Released::NotParked => return conflict("it is not parked"),
+        Released::Expired => return conflict(EXPIRED),
         Released::Disabled => return conflict("the endpoint is disabled or deleted"),
     }
     Ok(Accepted::new(find(&api, caller.mode, &id).await?.into()))

@@ -115,7 +115,9 @@ pub(super) async fn list(
 ) -> Result<Json<List>, Problem> {
     let limit = within("limit", page.limit, 1..=100)?.unwrap_or(50);
     let start = page.cursor.map_or(Start::Skip(0), |id| Start::After(EndpointId::new(id)));
-    let found = api.store.endpoints(caller.mode, EndpointPage { order: Vec::new(), start, limit }).await?;
+    let page = EndpointPage { order: Vec::new(), start, limit };
+    let unknown = || Error::invalid("cursor: is not one of this list");
+    let found = api.store.endpoints(caller.mode, page).await?.ok_or_else(unknown)?;
     let full = usize::try_from(limit).is_ok_and(|limit| found.list.len() == limit);
     let next = found.list.last().filter(|_| full).map(|endpoint| endpoint.id.as_str().to_owned());
     Ok(Json(List { count: found.count, list: found.list.into_iter().map(View::from).collect(), next }))

@@ -18,7 +18,7 @@ use super::delivery::{self, LIMIT, List, time};
 use super::problem::Problem;
 use super::wish::within;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{EventBody, EventFilter, Mode, StoredEvent};
+use crate::model::{DeliveryFilter, EventBody, EventFilter, Mode, StoredEvent};
 
 /// An event on the wire: what is known of it beside its bytes.
 #[derive(Serialize, JsonSchema)]
@@ -83,8 +83,12 @@ pub(super) async fn list(
     if let Some(q) = asked.q {
         let found = api.store.event(caller.mode, q.clone()).await?;
         if !found.is_empty() {
-            let list = found.into_iter().map(|one| view(caller.mode, one.event)).collect();
+            let found = found.into_iter().map(|one| one.event).filter(|event| filter.matches(event));
+            let list = found.map(|event| view(caller.mode, event)).collect();
             return Ok(Json(List { list, next: None }));
+        }
+        if filter.key.is_some() {
+            return Err(Error::invalid("q, key: q is no id, so only one of them may be named").into());
         }
         filter.key = Some(q);
     }
@@ -130,19 +134,37 @@ pub(super) async fn body(
     Ok(Bytes(found.body.ok_or_else(forgotten)?))
 }
 
+/// Which deliveries of the events with one id.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "OwedQuery")]
+pub(super) struct Owed {
+    /// Those of the event of this source only.
+    source: Option<String>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+    #[schemars(range(min = 1, max = 250))]
+    limit: Option<u32>,
+}
+
 /// `GET /v1/events/{id}/deliveries`: what is owed of it, whoever's event of this id it is.
 pub(super) async fn deliveries(
     State(api): State<Api>,
     caller: Caller,
     Id(id): Id,
-    Parameters(of): Parameters<Of>,
+    Parameters(asked): Parameters<Owed>,
 ) -> Result<Json<List<delivery::View>>, Problem> {
-    let owed = api.store.deliveries_of(caller.mode, id.clone()).await?;
-    if owed.is_empty() && api.store.event(caller.mode, id).await?.is_empty() {
+    if api.store.event(caller.mode, id.clone()).await?.is_empty() {
         return Err(missing().into());
     }
-    let owed = owed.into_iter().filter(|one| of.source.as_ref().is_none_or(|source| one.source == *source));
-    Ok(Json(List { list: owed.map(delivery::View::from).collect(), next: None }))
+    let filter = DeliveryFilter {
+        event: Some(id),
+        source: asked.source,
+        before: asked.cursor.map(|text| delivery::cursor(&text)).transpose()?,
+        limit: within("limit", asked.limit, 1..=LIMIT.1)?.unwrap_or(LIMIT.0),
+        ..DeliveryFilter::default()
+    };
+    delivery::page(&api, caller.mode, filter).await
 }
 
 async fn find(api: &Api, mode: Mode, (id, source): (String, Option<String>)) -> Result<EventBody> {

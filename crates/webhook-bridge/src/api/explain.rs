@@ -13,7 +13,7 @@ use super::endpoint::{find, standing};
 use super::problem::Problem;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    DeliveryId, DeliveryRecord, DeliveryState, Ending, Endpoint, EndpointStatus, EventRecord,
+    DeliveryId, DeliveryRecord, DeliveryState, Ending, Endpoint, EndpointStatus, EventRecord, StoredEvent,
 };
 
 /// Which endpoint.
@@ -62,18 +62,27 @@ pub(super) async fn explain(
         let message = "there is no such event in this mode: it was never stored here";
         return Err(Error::new(ErrorKind::NotFound, message).into());
     }
-    let rest = standing(&api, &endpoint).await?.health.rest(Timestamp::now());
-    let list = events.into_iter().map(|event| decide(event, &endpoint, rest)).collect();
+    let now = Timestamp::now();
+    let rest = standing(&api, &endpoint).await?.health.rest(now);
+    let list = events.into_iter().map(|event| decide(event, &endpoint, (rest, now))).collect();
     Ok(Json(List { list }))
 }
 
 /// `rest` is until when nothing is sent to the endpoint.
-fn decide(event: EventRecord, endpoint: &Endpoint, rest: Option<Timestamp>) -> Explanation {
-    let (verdict, reason, detail) = match &event.delivery {
+fn decide(
+    EventRecord { event, delivery }: EventRecord,
+    endpoint: &Endpoint,
+    (rest, now): (Option<Timestamp>, Timestamp),
+) -> Explanation {
+    let over = event.expires_at.is_some_and(|at| at <= now);
+    let (verdict, reason, detail) = match &delivery {
+        Some(one) if over && one.state == DeliveryState::Failed(Ending::Expired) => {
+            ("failed", "expired", "the event's `expires_at` has passed: it is never sent".to_owned())
+        }
         Some(delivery) => owed(delivery, endpoint, rest),
         None => not_owed(&event, endpoint),
     };
-    let delivery = event.delivery.as_ref();
+    let delivery = delivery.as_ref();
     // What waits for its endpoint has no time.
     let waits = endpoint.status == EndpointStatus::Enabled;
     let next = delivery.and_then(|delivery| delivery.due_at).filter(|_| waits);
@@ -136,7 +145,7 @@ fn owed(delivery: &DeliveryRecord, endpoint: &Endpoint, rest: Option<Timestamp>)
     }
 }
 
-fn not_owed(event: &EventRecord, endpoint: &Endpoint) -> Reason {
+fn not_owed(event: &StoredEvent, endpoint: &Endpoint) -> Reason {
     let wants = endpoint.enabled_events.patterns().iter().any(|pattern| pattern.matches(&event.event_type));
     if event.received_at < endpoint.created_at {
         return ("not_owed", "older_than_endpoint", "the event came before the endpoint was made".to_owned());
@@ -194,8 +203,17 @@ mod tests {
     }
 
     fn event(event_type: &str, received_at: Timestamp, delivery: Option<DeliveryRecord>) -> EventRecord {
-        let (id, source) = ("evt_1".to_owned(), "shop".to_owned());
-        EventRecord { id, source, event_type: event_type.to_owned(), received_at, delivery }
+        let event = StoredEvent {
+            no: 1,
+            id: "evt_1".to_owned(),
+            source: "shop".to_owned(),
+            event_type: event_type.to_owned(),
+            key: None,
+            occurred_at: received_at,
+            received_at,
+            expires_at: None,
+        };
+        EventRecord { event, delivery }
     }
 
     fn delivery(state: DeliveryState, attempts: u32) -> DeliveryRecord {
@@ -223,7 +241,7 @@ mod tests {
             ("refund.created", NOW, EndpointStatus::Disabled, "disabled"),
             ("refund.created", NOW, EndpointStatus::Enabled, "changed_later"),
         ] {
-            let told = decide(event(event_type, received, None), &endpoint(status), None);
+            let told = decide(event(event_type, received, None), &endpoint(status), (None, NOW));
             assert_eq!((told.verdict, told.reason), ("not_owed", reason));
         }
     }
@@ -245,16 +263,28 @@ mod tests {
             ),
         ] {
             let owed = event("refund.created", NOW, Some(delivery(state, attempts)));
-            let said = decide(owed, &endpoint(status), None);
+            let said = decide(owed, &endpoint(status), (None, NOW));
             assert_eq!((said.verdict, said.reason, said.next_attempt_at.is_some()), told);
             assert_eq!(said.delivery.as_deref(), Some("dlv_1_2"));
         }
     }
+
+    #[test]
+    fn nobody_is_told_to_resend_what_is_never_sent() {
+        let expired =
+            || event("refund.created", NOW, Some(delivery(DeliveryState::Failed(Ending::Expired), 2)));
+        let told = |event| decide(event, &endpoint(EndpointStatus::Enabled), (None, NOW)).detail;
+        assert!(told(expired()).contains("resend it"));
+        let mut over = expired();
+        over.event.expires_at = Some(NOW);
+        assert!(!told(over).contains("resend"));
+    }
+
     #[test]
     fn what_waits_for_a_held_endpoint_goes_on_when_that_does() {
         let later = NOW.plus(Duration::from_secs(60));
         let owed = event("refund.created", NOW, Some(delivery(DeliveryState::Pending, 1)));
-        let said = decide(owed, &endpoint(EndpointStatus::Enabled), Some(later));
+        let said = decide(owed, &endpoint(EndpointStatus::Enabled), (Some(later), NOW));
         assert_eq!((said.reason, said.next_attempt_at), ("held", Some(later.to_string())));
     }
 }

@@ -43,12 +43,13 @@ pub(super) struct Asked {
     expires_at: Option<String>,
 }
 
-/// `POST /v1/api_keys`
+/// `POST /v1/api_keys`: not with a key that runs out.
 pub(super) async fn create(
     State(api): State<Api>,
     caller: Caller,
     Body(asked): Body<Asked>,
 ) -> Result<Created<View>, Problem> {
+    caller.lasting()?;
     let (mode, now) = (caller.mode, Timestamp::now());
     let name = limited("name", asked.name)?.unwrap_or_default();
     let expires_at = time("expires_at", asked.expires_at)?;
@@ -66,12 +67,14 @@ pub(super) async fn list(State(api): State<Api>, caller: Caller) -> Result<Json<
     Ok(Json(List { list, next: None }))
 }
 
-/// `DELETE /v1/api_keys/{id}`: answers what was deleted, also the one that asks; never the last one that does not run out.
+/// `DELETE /v1/api_keys/{id}`: answers what was deleted, also the one that asks; never the last one that does not run
+/// out, and not with one that does.
 pub(super) async fn delete(
     State(api): State<Api>,
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<View>, Problem> {
+    caller.lasting()?;
     let missing = || Error::new(ErrorKind::NotFound, "there is no such key");
     Ok(Json(api.store.delete_key(caller.mode, id).await?.ok_or_else(missing)?.into()))
 }

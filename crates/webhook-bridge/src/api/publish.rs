@@ -111,7 +111,7 @@ async fn store(
     }
     let key = key(&raw.headers, (&raw.bytes, asked.expires_at.as_deref()))?;
     let expires_at = time("expires_at", asked.expires_at)?;
-    // A request that is sent again is answered as it was, however late.
+    // With a key the store looks, because what it knows already is answered as it was, however late.
     if key.is_none() && expires_at.is_some_and(|at| at <= Timestamp::now()) {
         return Err(Error::invalid("expires_at: must be later than now"));
     }
@@ -121,11 +121,13 @@ async fn store(
     };
     let events: Vec<_> = events.into_iter().map(traced).collect();
     let ids: Vec<_> = events.iter().map(|event| event.id().to_string()).collect();
-    let ingested = api.store.publish(Publication { mode, events, expires_at, key }).await?;
-    ingested.iter().for_each(|one| api.metrics.took(Intake::Http, mode, one));
-    tracing::debug!(events = ingested.len(), "published");
+    let stored = api.store.publish(Publication { mode, events, expires_at, key }).await?;
+    if !stored.repeated {
+        stored.events.iter().for_each(|one| api.metrics.took(Intake::Http, mode, one));
+    }
+    tracing::debug!(events = stored.events.len(), repeated = stored.repeated, "published");
     let published = |(id, Ingested { deliveries, duplicate })| Published { id, deliveries, duplicate };
-    Ok(ids.into_iter().zip(ingested).map(published).collect())
+    Ok(ids.into_iter().zip(stored.events).map(published).collect())
 }
 
 fn key(headers: &HeaderMap, (body, expires_at): (&[u8], Option<&str>)) -> Result<Option<IdempotencyKey>> {

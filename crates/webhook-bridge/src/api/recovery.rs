@@ -133,7 +133,6 @@ pub(super) async fn replay(
         until: time("until", asked.until)?.unwrap_or(now),
         after: asked.cursor.map(after).transpose()?,
         most: within("limit", asked.limit, 1..=MOST)?.unwrap_or(MOST),
-        now,
     };
     let step = if asked.dry_run { Step::Count } else { Step::Recover };
     Ok(Json(again(&api, caller.mode, replay, step).await?))
@@ -194,7 +193,7 @@ pub(super) async fn enable(
         let (id, most, after) = (endpoint.id.clone(), MOST, None);
         let recovery = Recovery { endpoint: id.clone(), since, until: now, after, most, now };
         recovered = Some(go(&api, mode, recovery, Step::Recover).await?);
-        let replay = Replay { endpoint: id, types: None, since, until: now, after: None, most, now };
+        let replay = Replay { endpoint: id, types: None, since, until: now, after: None, most };
         replayed = Some(again(&api, mode, replay, Step::Recover).await?);
     }
     Ok(Shown::tagged(Enabled { endpoint: endpoint.into(), recovered, replayed }, version))

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use eventbus::Source;
 use eventbus::json::JsonMap;
 use eventbus::transport::Order;
 use schemars::JsonSchema;
@@ -133,7 +134,11 @@ fn only(format: &Format, asked: Option<String>) -> Result<Option<String>> {
             Err(Error::invalid(format!("source: {} is for events of {source} only", format.name)))
         }
         (Some(source), _) => Ok(Some(source.to_owned())),
-        (None, asked) => limited("source", asked),
+        (None, Some(asked)) => {
+            let source = Source::new(asked).map_err(|error| Error::invalid(format!("source: {error}")))?;
+            Ok(Some(source.to_string()))
+        }
+        (None, None) => Ok(None),
     }
 }
 

@@ -9,6 +9,7 @@ use eventbus::Timestamp;
 
 use super::delivery::{DeliveryKey, DeliveryState, Ending, EndpointKey};
 use super::endpoint::EndpointId;
+use super::event_log::StoredEvent;
 use crate::error::{Error, ErrorKind};
 
 /// The public id of a delivery: `dlv_`, the number of its endpoint and its own, which no other delivery ever has.
@@ -109,7 +110,8 @@ pub struct DeliveryRecord {
     pub finished_at: Option<Timestamp>,
 }
 
-/// Where a page of deliveries ends: the number of the last one and 0, or those of its event and of its endpoint.
+/// Where a page of deliveries ends: the number of the last one and 0; or when it was stored, and its number, of those of an
+/// endpoint that failed or are parked; or the numbers of its event and of its endpoint.
 pub type DeliveryCursor = (u64, u64);
 
 /// An attempt, as it is told of.
@@ -138,24 +140,40 @@ pub struct AttemptRecord {
 }
 
 /// Which deliveries are listed, the newest first: those of an endpoint, or those of a mode by their events.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct DeliveryFilter {
     /// The endpoint; `None` for all.
     pub endpoint: Option<EndpointId>,
+    /// The id of their event.
+    pub event: Option<String>,
+    /// Its source.
+    pub source: Option<String>,
     /// In which state.
     pub state: Option<DeliveryState>,
     /// Of which type.
     pub event_type: Option<String>,
     /// Of which key.
     pub event_key: Option<String>,
-    /// Stored at this time or later.
+    /// Stored at this time or later: the delivery where an endpoint is named and neither event nor key, else its event.
     pub since: Option<Timestamp>,
-    /// Stored before this time.
+    /// Stored before this time, by the same clock.
     pub until: Option<Timestamp>,
-    /// The cursor of the page before.
+    /// The cursor of the page before, of the same filter.
     pub before: Option<DeliveryCursor>,
     /// How many at most.
     pub limit: u32,
+}
+
+impl DeliveryFilter {
+    /// Tells whether a delivery is one of those, whenever it was stored.
+    pub fn matches(&self, delivery: &DeliveryRecord) -> bool {
+        self.endpoint.as_ref().is_none_or(|endpoint| delivery.endpoint == *endpoint)
+            && self.event.as_ref().is_none_or(|event| delivery.event_id == *event)
+            && self.source.as_ref().is_none_or(|source| delivery.source == *source)
+            && self.state.is_none_or(|state| delivery.state == state)
+            && self.event_type.as_ref().is_none_or(|event_type| delivery.event_type == *event_type)
+            && self.event_key.as_ref().is_none_or(|key| delivery.event_key.as_ref() == Some(key))
+    }
 }
 
 /// Which attempts of an endpoint are listed, the newest delivery's first.
@@ -182,18 +200,12 @@ pub struct LogPage<T, C> {
     pub next: Option<C>,
 }
 
-/// An event that is stored, as far as it is told of.
+/// An event, and what it is owed to an endpoint that was asked about.
 #[derive(Debug, Clone)]
 pub struct EventRecord {
-    /// Its id.
-    pub id: String,
-    /// Its source.
-    pub source: String,
-    /// Its type.
-    pub event_type: String,
-    /// When it was stored.
-    pub received_at: Timestamp,
-    /// What it is owed to an endpoint that was asked about.
+    /// The event.
+    pub event: StoredEvent,
+    /// What it is owed, if anything is.
     pub delivery: Option<DeliveryRecord>,
 }
 
@@ -231,6 +243,8 @@ pub enum Released {
     Due,
     /// It is not parked.
     NotParked,
+    /// Its event is of no use any more, by whoever published it.
+    Expired,
     /// Its endpoint is disabled or deleted.
     Disabled,
     /// There is none.

@@ -54,6 +54,17 @@ pub struct EventFilter {
     pub limit: u32,
 }
 
+impl EventFilter {
+    /// Tells whether an event is one of those.
+    pub fn matches(&self, event: &StoredEvent) -> bool {
+        self.event_type.as_ref().is_none_or(|event_type| event.event_type == *event_type)
+            && self.source.as_ref().is_none_or(|source| event.source == *source)
+            && self.key.as_ref().is_none_or(|key| event.key.as_ref() == Some(key))
+            && self.since.is_none_or(|since| event.received_at >= since)
+            && self.until.is_none_or(|until| event.received_at < until)
+    }
+}
+
 /// Which events an endpoint is given that it is not owed, because it wanted others when they came, or nothing.
 #[derive(Debug, Clone)]
 pub struct Replay {
@@ -69,8 +80,6 @@ pub struct Replay {
     pub after: Option<u64>,
     /// How many are looked at, the oldest first.
     pub most: u32,
-    /// When that is.
-    pub now: Timestamp,
 }
 
 /// What came of a part of a replay.

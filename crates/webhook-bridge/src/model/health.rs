@@ -312,7 +312,8 @@ impl Health {
     fn disabled(&self, observed: &Observed<'_>) -> Option<DisabledReason> {
         let (now, at_once) = (observed.now, observed.gone == GonePolicy::Immediate);
         let confirmed = |gone: &Gone| gone.sequences.len() >= GONE.0 && now.since(gone.since) >= GONE.1;
-        let gone = |gone: &Gone| at_once || confirmed(gone);
+        let says_so = observed.outcome.status() == Some(410);
+        let gone = |gone: &Gone| says_so && (at_once || confirmed(gone));
         let failing = |failing: Failing| failing.attempts >= FAILURES && now.since(failing.since) >= FAILING;
         let blocked =
             |blocked: Blocked| blocked.attempts >= BLOCKED.0 && now.since(blocked.since) >= BLOCKED.1;

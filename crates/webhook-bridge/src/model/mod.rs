@@ -42,7 +42,7 @@ pub use key::{ApiKey, KeyDigest, KeyRecord, NewKey};
 pub use mode::Mode;
 pub use notice::{Concern, EndpointDisabled, EndpointFailing, EndpointReport, NOTICES, Notice};
 pub use outcome::{Answer, Outcome, Trouble, Wish};
-pub use publication::{IdempotencyKey, Publication};
+pub use publication::{IdempotencyKey, Publication, PublishedEvents};
 pub use retention::{Pruned, Retention};
 pub use schedule::Schedule;
 pub use secret::{Rotation, Sealed, Secret, SecretVersion};

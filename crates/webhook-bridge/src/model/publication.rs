@@ -2,6 +2,7 @@
 
 use eventbus::{AnyEvent, Timestamp};
 
+use super::delivery::Ingested;
 use super::mode::Mode;
 
 /// Events that are stored in one transaction.
@@ -26,4 +27,13 @@ pub struct IdempotencyKey {
     pub hash: [u8; 32],
     /// Until when it is remembered.
     pub expires_at: Timestamp,
+}
+
+/// What became of events that were handed in together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedEvents {
+    /// Of each, in their order.
+    pub events: Vec<Ingested>,
+    /// Whether this was told before, to the same key: then nothing was stored.
+    pub repeated: bool,
 }

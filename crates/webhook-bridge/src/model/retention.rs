@@ -13,16 +13,19 @@ pub struct Retention {
     bodies: Duration,
     attempts: Duration,
     deliveries: Duration,
+    doubt: Duration,
 }
 
 impl Default for Retention {
     /// Bodies and attempts for 30 days, events and deliveries for 90.
     fn default() -> Self {
-        Self { bodies: 30 * DAY, attempts: 30 * DAY, deliveries: 90 * DAY }
+        Self { bodies: 30 * DAY, attempts: 30 * DAY, deliveries: 90 * DAY, doubt: Self::DOUBT }
     }
 }
 
 impl Retention {
+    const DOUBT: Duration = Duration::from_secs(3600);
+
     /// Keeps the bodies of events for so many days, attempts with their answers, and events with their deliveries.
     ///
     /// # Errors
@@ -38,7 +41,18 @@ impl Retention {
         if bodies > deliveries || attempts > deliveries {
             return Err(Error::invalid("retention: bodies and attempts must not outlive their deliveries"));
         }
-        Ok(Self { bodies, attempts, deliveries })
+        Ok(Self { bodies, attempts, deliveries, doubt: Self::DOUBT })
+    }
+
+    /// Believes a clock that was just started, or jumped forward, after this time: otherwise after an hour.
+    #[must_use]
+    pub fn doubting(self, doubt: Duration) -> Self {
+        Self { doubt, ..self }
+    }
+
+    /// For how long nothing is forgotten by a clock that was just started, or jumped forward.
+    pub fn doubt(&self) -> Duration {
+        self.doubt
     }
 
     /// How long the bodies of events are kept.

@@ -22,8 +22,9 @@ use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryCursor, DeliveryFilter, DeliveryKey,
     DeliveryRecord, DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList,
     EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Inbound, Ingested, KeyDigest,
-    KeyRecord, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, Recovered, Recovery, Released,
-    Replay, Replayed, Resent, Retention, Rotation, Sealed, SecretVersion, Standing, StoredEvent, Wanted,
+    KeyRecord, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, PublishedEvents, Recovered, Recovery,
+    Released, Replay, Replayed, Resent, Retention, Rotation, Sealed, SecretVersion, Standing, StoredEvent,
+    Wanted,
 };
 
 pub use front::{Front, Ticket};
@@ -69,7 +70,8 @@ pub trait Store: Debug + Send + Sync {
     /// stored as interrupted. Only a request that is no more loses its lease, for clocks jump and machines sleep.
     async fn reclaim(&self, now: Timestamp, under_way: HashSet<DeliveryKey>) -> Result<u32>;
 
-    /// The enabled endpoints with pending deliveries, each with when its first one is due.
+    /// The enabled endpoints with pending deliveries, each with when its first one is due. Keeps nobody from storing, and
+    /// costs a look at an index for each of them.
     async fn agenda(&self) -> Result<Vec<(EndpointKey, Timestamp)>>;
 
     /// Of each endpoint that is enabled, not [left alone](crate::model::Health::rest) and owed something that is due: what is
@@ -115,8 +117,8 @@ pub trait Store: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<Endpoint>;
 
-    /// A page of the endpoints of a mode.
-    async fn endpoints(&self, mode: Mode, page: EndpointPage) -> Result<EndpointList>;
+    /// A page of the endpoints of a mode; `None` when it begins at one that is none, and never was.
+    async fn endpoints(&self, mode: Mode, page: EndpointPage) -> Result<Option<EndpointList>>;
 
     /// Changes an endpoint of this mode, for what is stored or sent from now on; hinted if it may be sent to.
     ///
@@ -163,8 +165,9 @@ pub trait Store: Debug + Send + Sync {
     /// what came of them then.
     ///
     /// # Errors
-    /// [`Conflict`](crate::ErrorKind::Conflict) when the key was used for other bytes.
-    async fn publish(&self, publication: Publication) -> Result<Vec<Ingested>>;
+    /// [`Conflict`](crate::ErrorKind::Conflict) when the key was used for other bytes; [`Invalid`](crate::ErrorKind::Invalid)
+    /// when it is new, and the events are of no use any more.
+    async fn publish(&self, publication: Publication) -> Result<PublishedEvents>;
 
     /// Stores an event that is owed to this endpoint of its mode alone, whatever that wants. `None` when there is no such
     /// endpoint, or the event is known.
@@ -176,7 +179,7 @@ pub trait Store: Debug + Send + Sync {
     /// Remembers webhooks that came in and were published.
     async fn remember(&self, inbound: Vec<Inbound>) -> Result<()>;
 
-    /// A page of the deliveries of this mode, or of one of its endpoints.
+    /// A page of the deliveries of this mode, of one of its endpoints, or of the events of an id or a key.
     async fn deliveries(
         &self,
         mode: Mode,
@@ -198,9 +201,6 @@ pub trait Store: Debug + Send + Sync {
 
     /// A delivery of this mode.
     async fn delivery(&self, mode: Mode, key: DeliveryKey) -> Result<Option<DeliveryRecord>>;
-
-    /// The deliveries of an event of this mode, of any source.
-    async fn deliveries_of(&self, mode: Mode, event: String) -> Result<Vec<DeliveryRecord>>;
 
     /// A page of the attempts at an endpoint of this mode.
     async fn attempts(&self, mode: Mode, filter: AttemptFilter)
@@ -232,9 +232,9 @@ pub trait Store: Debug + Send + Sync {
     /// Stores API keys unless there are any; tells whether it did.
     async fn first_keys(&self, keys: Vec<(KeyDigest, Mode)>, now: Timestamp) -> Result<FirstKeys>;
 
-    /// The mode an API key is for; `None` when there is no such key, or it ran out. Its use is noted, and stored with what
+    /// An API key; `None` when there is none with this digest, or it ran out. Its use is noted, and stored with what
     /// [expires](Self::expire), a minute late at most.
-    async fn key(&self, digest: KeyDigest) -> Result<Option<Mode>>;
+    async fn key(&self, digest: KeyDigest) -> Result<Option<KeyRecord>>;
 
     /// Stores an API key.
     ///

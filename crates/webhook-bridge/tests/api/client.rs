@@ -40,8 +40,13 @@ impl Client {
 
     /// Publishes with an `Idempotency-Key`.
     pub(crate) async fn publish(&self, key: &str, event: &str) -> Answer {
+        self.publish_at("/v1/events", (key, event)).await
+    }
+
+    /// The same with something beside it, or of several.
+    pub(crate) async fn publish_at(&self, path: &str, (key, events): (&str, &str)) -> Answer {
         let request = Request::builder().method(Method::POST).header("idempotency-key", key);
-        self.request(request, "/v1/events", event.to_owned()).await
+        self.request(request, path, events.to_owned()).await
     }
 
     /// The `ETag` of what is there.

@@ -7,6 +7,8 @@ mod document;
 #[path = "../delivery/receiver.rs"]
 #[allow(dead_code, reason = "the deliveries' tests need more of it")]
 mod receiver;
+mod search;
+mod walls;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};

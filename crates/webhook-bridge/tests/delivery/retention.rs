@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use rusqlite::Connection;
+use webhook_bridge::model::Retention;
 use webhook_bridge::{Bridge, Config};
 
 use crate::receiver::Receiver;
@@ -30,12 +31,16 @@ async fn what_is_old_is_forgotten_while_the_bridge_runs_and_what_is_new_stays() 
     bridge.stop().await;
     let file = Connection::open(folder.path().join("bridge.sqlite")).unwrap();
     let rows = || file.query_row(ROWS, [], |row| row.get::<_, u32>(0)).unwrap();
-    let young = start(&folder).await;
-    young.stop().await;
+    let config = || Config::new().data(folder.path()).listen("127.0.0.1:0".parse().unwrap());
+    // An hour of doubt is too long for a test.
+    let eager = || config().retention(Retention::default().doubting(Duration::ZERO));
+    Bridge::start(eager()).await.unwrap().stop().await;
     assert_eq!(rows(), 9);
 
     file.execute_batch(AGE).unwrap();
-    let old = start(&folder).await;
+    Bridge::start(config()).await.unwrap().stop().await;
+    assert_eq!(rows(), 9, "a clock that was just started is not believed");
+    let old = Bridge::start(eager()).await.unwrap();
     let mut looks = tokio::time::interval(Duration::from_millis(20));
     let forgotten = async {
         while rows() > 0 {
@@ -44,8 +49,4 @@ async fn what_is_old_is_forgotten_while_the_bridge_runs_and_what_is_new_stays() 
     };
     tokio::time::timeout(Duration::from_secs(30), forgotten).await.expect("forgotten within 30 s");
     old.stop().await;
-}
-
-async fn start(folder: &tempfile::TempDir) -> Bridge {
-    Bridge::start(Config::new().data(folder.path()).listen("127.0.0.1:0".parse().unwrap())).await.unwrap()
 }

@@ -85,7 +85,8 @@ pub(super) async fn create(State(api): State<Api>, request: Signed) -> Answer<Vi
 
 /// `GET /api/webhook-endpoints`
 pub(super) async fn list(State(api): State<Api>, request: Signed) -> Answer<Paginated> {
-    let found = api.store.endpoints(request.mode, page(&request.query)?).await?;
+    let unknown = || Error::invalid("starting_after, ending_before: there is no such endpoint");
+    let found = api.store.endpoints(request.mode, page(&request.query)?).await?.ok_or_else(unknown)?;
     let mut list = Vec::with_capacity(found.list.len());
     for endpoint in found.list {
         list.push(expand(&api, endpoint).await?);

@@ -197,7 +197,8 @@ fn three_deliveries_answered_410_over_ten_minutes_disable_it() {
     let mut story = Story::new();
     story.many(3, &status(410));
     assert_eq!(story.after(599).one(&status(410)), None, "too soon");
-    assert_eq!(story.after(1).again(&status(410)), gone);
+    assert_eq!(story.after(1).one(&status(500)), None, "it does not say so");
+    assert_eq!(story.again(&status(410)), gone);
 
     let mut same = Story::new();
     same.many(1, &status(410));

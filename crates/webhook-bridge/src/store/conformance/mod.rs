@@ -76,6 +76,10 @@ macro_rules! suite {
             what_is_of_no_use_any_more_is_not_sent_again
             the_logs_of_a_mode_are_read_page_by_page
             an_endpoint_is_given_once_what_it_missed
+            what_was_made_for_one_endpoint_is_given_to_no_other
+            what_is_replayed_is_of_use_and_keeps_its_order
+            whatever_narrows_a_list_the_others_narrow_it_too
+            a_list_of_endpoints_begins_at_one_that_was
             an_endpoint_of_one_source_gets_no_other
             keys_are_for_their_mode_until_they_run_out_and_one_is_left
         );

@@ -13,7 +13,7 @@ use crate::model::{DeliveryKey, DeliveryState, EndpointKey, Mode, Recovered, Rec
 /// are there.
 pub(super) const FAILED: &str = "SELECT d.created_at, d.sequence, e.expires_at, length(e.body) > 0
      FROM delivery AS d INDEXED BY delivery_failed CROSS JOIN event AS e ON e.no = d.event_no
-     WHERE d.endpoint_no = ?1 AND d.state BETWEEN 3 AND 5 AND (d.created_at, d.sequence) > (?2, ?3)
+     WHERE d.endpoint_no = ?1 AND d.state IN (3, 4, 5, 8) AND d.state < 8 AND (d.created_at, d.sequence) > (?2, ?3)
      AND d.created_at < ?4 ORDER BY d.created_at, d.sequence LIMIT ?5";
 
 /// Makes a delivery due now.
@@ -52,6 +52,9 @@ pub(super) fn release(
 ) -> Result<Released> {
     match find(write, (mode, key))? {
         Some(found) if found.state == Some(DeliveryState::Parked) && found.open => {
+            if found.expires_at.is_some_and(|at| at <= now) {
+                return Ok(Released::Expired);
+            }
             set(write, key, (DeliveryState::Pending, Attempts::Further), (now, found.expires_at))?;
             Ok(Released::Due)
         }

@@ -1,7 +1,7 @@
-//! The log of deliveries, by endpoint or by event.
+//! The log of deliveries, read along the index that narrows it the most.
 
 use eventbus::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, Rows, params};
 
 use super::events;
 use super::schema::state;
@@ -13,71 +13,162 @@ use crate::model::{
 /// How many rows a page looks through: bounds what a filter that matches little costs.
 pub(super) const WINDOW: u32 = 5000;
 
-const COLUMNS: &str = "d.endpoint_no, d.sequence, p.id, e.id, e.source, e.type, d.state, d.attempts, d.due_at, \
-     d.created_at, d.finished_at, p.status, e.key";
+/// A query of deliveries, each with what is told of its event and endpoint.
+macro_rules! select {
+    ($from:literal) => {
+        concat!(
+            "SELECT d.endpoint_no, d.sequence, p.id, e.id, e.source, e.type, d.state, d.attempts, d.due_at,
+             d.created_at, d.finished_at, p.status, e.key, e.livemode, e.received_at, e.no ",
+            $from
+        )
+    };
+}
 
 /// A window of an endpoint's deliveries: a range of the primary key, backwards, with the event of each.
-pub(super) const WINDOWED: &str = "SELECT d.endpoint_no, d.sequence, p.id, e.id, e.source, e.type, d.state,
-     d.attempts, d.due_at, d.created_at, d.finished_at, p.status, e.key
-     FROM endpoint AS p CROSS JOIN delivery AS d ON d.endpoint_no = p.no CROSS JOIN event AS e ON e.no = d.event_no
-     WHERE p.id = ?1 AND p.livemode = ?2 AND d.sequence < ?3 ORDER BY d.sequence DESC LIMIT ?4";
+pub(super) const WINDOWED: &str =
+    select!("FROM endpoint AS p CROSS JOIN delivery AS d ON d.endpoint_no = p.no CROSS JOIN event AS e ON e.no = d.event_no
+     WHERE p.id = ?1 AND p.livemode = ?2 AND d.sequence < ?3 ORDER BY d.sequence DESC LIMIT ?4");
 
-/// What is owed of the events of an id.
-pub(super) const OF_EVENT: &str = "SELECT d.endpoint_no, d.sequence, p.id, e.id, e.source, e.type, d.state,
-     d.attempts, d.due_at, d.created_at, d.finished_at, p.status, e.key
-     FROM event AS e CROSS JOIN delivery AS d ON d.event_no = e.no CROSS JOIN endpoint AS p ON p.no = d.endpoint_no
-     WHERE e.livemode = ?1 AND e.id = ?2 LIMIT ?3";
+/// The same of those that failed or are parked, of which an endpoint has few.
+pub(super) const TROUBLED: &str = select!(
+    "FROM endpoint AS p CROSS JOIN delivery AS d INDEXED BY delivery_failed ON d.endpoint_no = p.no
+     CROSS JOIN event AS e ON e.no = d.event_no
+     WHERE p.id = ?1 AND p.livemode = ?2 AND d.state IN (3, 4, 5, 8) AND (d.created_at, d.sequence) < (?3, ?4)
+     ORDER BY d.created_at DESC, d.sequence DESC LIMIT ?5"
+);
 
-/// What an event is owed.
-pub(super) const OWED: &str =
-    "SELECT d.endpoint_no, d.sequence, p.id, e.id, e.source, e.type, d.state, d.attempts,
-     d.due_at, d.created_at, d.finished_at, p.status, e.key
-     FROM event AS e CROSS JOIN delivery AS d INDEXED BY delivery_event ON d.event_no = e.no
+/// Those of both modes that are in such a state, the newest event's first.
+pub(super) const IN_TROUBLE: &str = select!(
+    "FROM delivery AS d INDEXED BY delivery_trouble CROSS JOIN event AS e ON e.no = d.event_no
      CROSS JOIN endpoint AS p ON p.no = d.endpoint_no
-     WHERE e.no = ?1 AND d.endpoint_no > ?2 ORDER BY d.endpoint_no LIMIT ?3";
+     WHERE d.state = ?1 AND d.state IN (3, 4, 5, 8) AND (d.event_no, d.endpoint_no) < (?2, ?3)
+     ORDER BY d.event_no DESC, d.endpoint_no DESC LIMIT ?4"
+);
+
+/// What an event is owed, of a range of endpoints.
+pub(super) const OWED: &str = select!(
+    "FROM event AS e CROSS JOIN delivery AS d INDEXED BY delivery_event ON d.event_no = e.no
+     CROSS JOIN endpoint AS p ON p.no = d.endpoint_no
+     WHERE e.no = ?1 AND d.endpoint_no > ?2 AND d.endpoint_no <= ?3 ORDER BY d.endpoint_no LIMIT ?4"
+);
+
+type Page = LogPage<DeliveryRecord, DeliveryCursor>;
 
 /// A page of deliveries, the newest first.
-pub(super) fn list(
-    connection: &Connection,
-    mode: Mode,
-    filter: &DeliveryFilter,
-) -> Result<LogPage<DeliveryRecord, DeliveryCursor>> {
-    match &filter.endpoint {
-        Some(endpoint) => of_endpoint(connection, (mode, endpoint), filter),
-        None => of_mode(connection, mode, filter),
+pub(super) fn list(connection: &Connection, mode: Mode, filter: &DeliveryFilter) -> Result<Page> {
+    if filter.event.is_some() || filter.event_key.is_some() {
+        return by_event(connection, mode, filter);
+    }
+    let trouble = filter.state.filter(|state| {
+        let parked = *state == DeliveryState::Parked;
+        parked || matches!(state, DeliveryState::Failed(_))
+    });
+    match (&filter.endpoint, trouble) {
+        (Some(endpoint), None) => of_endpoint(connection, (mode, endpoint), filter),
+        (Some(endpoint), Some(_)) => troubled(connection, (mode, endpoint), filter),
+        (None, Some(state)) => in_trouble(connection, (mode, state), filter),
+        (None, None) => by_event(connection, mode, filter),
     }
 }
 
-/// Those of a mode: its newest event's first, then by the age of their endpoints. It looks through so many events and
-/// deliveries and no more.
-fn of_mode(
+/// A number as the store has it.
+fn last(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Those of an endpoint, by their numbers.
+fn of_endpoint(
     connection: &Connection,
-    mode: Mode,
+    (mode, endpoint): (Mode, &EndpointId),
     filter: &DeliveryFilter,
-) -> Result<LogPage<DeliveryRecord, DeliveryCursor>> {
-    let first = match (filter.before, filter.until) {
-        // The rest of that event's, then those of the events before it.
-        (Some((event, _)), _) => i64::try_from(event).unwrap_or(i64::MAX).saturating_add(1),
-        (None, Some(until)) => events::first_since(connection, until)?,
-        (None, None) => i64::MAX,
+) -> Result<Page> {
+    let before = filter.before.map_or(i64::MAX, |(before, _)| last(before));
+    let mut statement = connection.prepare_cached(WINDOWED)?;
+    let rows = statement.query(params![endpoint.as_str(), mode.is_live(), before, WINDOW])?;
+    gather(rows, (mode, filter), |delivery, _| Ok(((delivery.key.sequence, 0), delivery.created_at)))
+}
+
+/// Those of an endpoint that failed or are parked, by when they were stored.
+fn troubled(
+    connection: &Connection,
+    (mode, endpoint): (Mode, &EndpointId),
+    filter: &DeliveryFilter,
+) -> Result<Page> {
+    let newest = filter.until.map_or((i64::MAX, i64::MAX), |until| (until.as_millis(), 0));
+    let (at, sequence) = filter.before.map_or(newest, |(at, sequence)| (last(at), last(sequence)));
+    let mut statement = connection.prepare_cached(TROUBLED)?;
+    let rows = statement.query(params![endpoint.as_str(), mode.is_live(), at, sequence, WINDOW])?;
+    gather(rows, (mode, filter), |delivery, _| {
+        let at = u64::try_from(delivery.created_at.as_millis()).unwrap_or(0);
+        Ok(((at, delivery.key.sequence), delivery.created_at))
+    })
+}
+
+/// Those of a mode in a state that few are in, by their events.
+fn in_trouble(
+    connection: &Connection,
+    (mode, state): (Mode, DeliveryState),
+    filter: &DeliveryFilter,
+) -> Result<Page> {
+    let (event, endpoint) = match (filter.before, filter.until) {
+        (Some((event, endpoint)), _) => (last(event), last(endpoint)),
+        (None, Some(until)) => (events::first_since(connection, until)?, 0),
+        (None, None) => (i64::MAX, 0),
+    };
+    let mut statement = connection.prepare_cached(IN_TROUBLE)?;
+    let rows = statement.query(params![state::number(state), event, endpoint, WINDOW])?;
+    gather(rows, (mode, filter), |delivery, row| {
+        let endpoint = u64::try_from(delivery.key.endpoint.0).unwrap_or(0);
+        Ok(((row.get(15)?, endpoint), Timestamp::from_millis(row.get(14)?)))
+    })
+}
+
+/// What is wanted of a window of rows; `place` says where each is, and the time that the list goes by.
+fn gather(
+    mut rows: Rows<'_>,
+    (mode, filter): (Mode, &DeliveryFilter),
+    place: impl Fn(&DeliveryRecord, &Row<'_>) -> Result<(DeliveryCursor, Timestamp)>,
+) -> Result<Page> {
+    let (mut list, mut seen, mut next) = (Vec::new(), 0, None);
+    while let Some(row) = rows.next()? {
+        let delivery = record(row)?;
+        let (cursor, at) = place(&delivery, row)?;
+        if filter.since.is_some_and(|since| at < since) {
+            return Ok(LogPage { list, next: None });
+        }
+        (seen, next) = (seen + 1, Some(cursor));
+        let mine = Mode::from(row.get::<_, bool>(13)?) == mode;
+        if mine && filter.until.is_none_or(|until| at < until) && filter.matches(&delivery) {
+            list.push(delivery);
+        }
+        if list.len() as u64 == u64::from(filter.limit) {
+            return Ok(LogPage { list, next });
+        }
+    }
+    Ok(LogPage { list, next: next.filter(|_| seen == WINDOW) })
+}
+
+/// The newest event's first, then by the age of their endpoints: of all events of a mode, or of those with an id or a key.
+/// It looks through so many events and deliveries and no more.
+fn by_event(connection: &Connection, mode: Mode, filter: &DeliveryFilter) -> Result<Page> {
+    let Some((above, most)) = endpoints(connection, mode, filter)? else {
+        return Ok(LogPage { list: Vec::new(), next: None });
     };
     let mut owed = connection.prepare_cached(OWED)?;
-    let mut window = connection.prepare_cached(events::WINDOWED)?;
-    let mut events = window.query(params![first, WINDOW])?;
     let (mut list, mut seen) = (Vec::new(), 0);
-    while let Some(event) = events.next()? {
-        let (no, at, of): (u64, i64, bool) = (event.get(0)?, event.get(6)?, event.get(8)?);
-        if filter.since.is_some_and(|since| at < since.as_millis()) {
+    for (no, at) in events::numbers(connection, mode, filter)? {
+        if filter.since.is_some_and(|since| at < since) {
             return Ok(LogPage { list, next: None });
         }
         seen += 1;
-        let after = filter.before.filter(|(event, _)| *event == no).map_or(0, |(_, endpoint)| endpoint);
-        let mut rows = owed.query(params![no, after, WINDOW])?;
-        while let Some(row) = rows.next()?.filter(|_| Mode::from(of) == mode) {
+        let after =
+            filter.before.filter(|(event, _)| *event == no).map_or(above, |(_, last_one)| last(last_one));
+        let mut rows = owed.query(params![no, after.max(above), most, WINDOW])?;
+        while let Some(row) = rows.next()? {
             let delivery = record(row)?;
             seen += 1;
             let cursor = (no, u64::try_from(delivery.key.endpoint.0).unwrap_or(0));
-            if wanted(filter, &delivery) {
+            if filter.until.is_none_or(|until| at < until) && filter.matches(&delivery) {
                 list.push(delivery);
             }
             if seen >= WINDOW || list.len() as u64 == u64::from(filter.limit) {
@@ -92,55 +183,21 @@ fn of_mode(
     Ok(LogPage { list, next: None })
 }
 
-fn of_endpoint(
-    connection: &Connection,
-    (mode, endpoint): (Mode, &EndpointId),
-    filter: &DeliveryFilter,
-) -> Result<LogPage<DeliveryRecord, DeliveryCursor>> {
-    let before = filter.before.and_then(|(before, _)| i64::try_from(before).ok()).unwrap_or(i64::MAX);
-    let mut statement = connection.prepare_cached(WINDOWED)?;
-    let mut rows = statement.query(params![endpoint.as_str(), mode.is_live(), before, WINDOW])?;
-    let (mut list, mut seen, mut next) = (Vec::new(), 0, None);
-    while let Some(row) = rows.next()? {
-        let delivery = record(row)?;
-        seen += 1;
-        next = Some((delivery.key.sequence, 0));
-        // They are numbered in the order they were stored.
-        if filter.since.is_some_and(|since| delivery.created_at < since) {
-            return Ok(LogPage { list, next: None });
-        }
-        if wanted(filter, &delivery) {
-            list.push(delivery);
-        }
-        if list.len() as u64 == u64::from(filter.limit) {
-            return Ok(LogPage { list, next });
-        }
-    }
-    Ok(LogPage { list, next: next.filter(|_| seen == WINDOW) })
-}
-
-fn wanted(filter: &DeliveryFilter, delivery: &DeliveryRecord) -> bool {
-    filter.state.is_none_or(|state| delivery.state == state)
-        && filter.event_type.as_ref().is_none_or(|event_type| delivery.event_type == *event_type)
-        && filter.event_key.as_ref().is_none_or(|key| delivery.event_key.as_ref() == Some(key))
-        && filter.until.is_none_or(|until| delivery.created_at < until)
+/// The range of endpoints whose deliveries are listed, without its beginning; `None` where there is no such endpoint.
+fn endpoints(connection: &Connection, mode: Mode, filter: &DeliveryFilter) -> Result<Option<(i64, i64)>> {
+    let Some(id) = &filter.endpoint else { return Ok(Some((0, i64::MAX))) };
+    let mut find = connection.prepare_cached("SELECT no FROM endpoint WHERE id = ?1 AND livemode = ?2")?;
+    find.query_row(params![id.as_str(), mode.is_live()], |row| row.get(0).map(|no: i64| (no - 1, no)))
+        .optional()
 }
 
 /// One delivery.
 pub(super) fn find(connection: &Connection, mode: Mode, key: DeliveryKey) -> Result<Option<DeliveryRecord>> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM delivery AS d JOIN endpoint AS p ON p.no = d.endpoint_no
-         JOIN event AS e ON e.no = d.event_no
+    let mut statement = connection.prepare_cached(select!(
+        "FROM delivery AS d JOIN endpoint AS p ON p.no = d.endpoint_no JOIN event AS e ON e.no = d.event_no
          WHERE d.endpoint_no = ?1 AND d.sequence = ?2 AND p.livemode = ?3"
-    );
-    let mut statement = connection.prepare_cached(&sql)?;
+    ))?;
     statement.query_row(params![key.endpoint.0, key.sequence, mode.is_live()], record).optional()
-}
-
-/// What is owed of an event.
-pub(super) fn of_event(connection: &Connection, mode: Mode, event: &str) -> Result<Vec<DeliveryRecord>> {
-    let mut statement = connection.prepare_cached(OF_EVENT)?;
-    statement.query_map(params![mode.is_live(), event, WINDOW], record)?.collect()
 }
 
 /// The events of an id, each with what it is owed to an endpoint.
@@ -149,23 +206,16 @@ pub(super) fn events(
     mode: Mode,
     (event, endpoint): (&str, &EndpointId),
 ) -> Result<Vec<EventRecord>> {
-    let owed = of_event(connection, mode, event)?;
-    let mut statement = connection.prepare_cached(
-        "SELECT id, source, type, received_at FROM event WHERE livemode = ?1 AND id = ?2 ORDER BY source",
-    )?;
-    let rows = statement.query_map(params![mode.is_live(), event], |row| {
-        let source: String = row.get(1)?;
-        let to = |one: &&DeliveryRecord| one.endpoint == *endpoint && one.source == source;
-        let delivery = owed.iter().find(to).cloned();
-        Ok(EventRecord {
-            id: row.get(0)?,
-            source,
-            event_type: row.get(2)?,
-            received_at: Timestamp::from_millis(row.get(3)?),
-            delivery,
-        })
-    })?;
-    rows.collect()
+    let mut to = connection.prepare_cached("SELECT no FROM endpoint WHERE id = ?1 AND livemode = ?2")?;
+    let to: Option<i64> =
+        to.query_row(params![endpoint.as_str(), mode.is_live()], |row| row.get(0)).optional()?;
+    let mut owed = connection.prepare_cached(OWED)?;
+    let found = events::find(connection, mode, event)?.into_iter().map(|one| one.event);
+    let told = found.map(|event| {
+        let delivery = to.map(|to| owed.query_row(params![event.no, to - 1, to, 1], record).optional());
+        Ok(EventRecord { delivery: delivery.transpose()?.flatten(), event })
+    });
+    told.collect()
 }
 
 fn record(row: &Row<'_>) -> Result<DeliveryRecord> {
@@ -191,35 +241,4 @@ fn record(row: &Row<'_>) -> Result<DeliveryRecord> {
         created_at: Timestamp::from_millis(row.get(9)?),
         finished_at: row.get::<_, Option<i64>>(10)?.map(Timestamp::from_millis),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{again, attempts, replay, schema};
-    use super::*;
-
-    /// Every page of a log is a range of an index, so its cost does not grow with what is older.
-    #[test]
-    fn logs_are_read_by_index_and_never_sorted() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        schema::migrate(&mut connection).unwrap();
-        for query in [
-            WINDOWED,
-            OWED,
-            attempts::WINDOWED,
-            again::FAILED,
-            events::WINDOWED,
-            events::FROM,
-            events::OF_ID,
-            replay::RANGE,
-        ] {
-            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
-            let count = statement.parameter_count();
-            let rows = statement
-                .query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get::<_, String>(3));
-            let plan = rows.unwrap().collect::<Result<Vec<_>>>().unwrap();
-            let search = |step: &String| step.starts_with("SEARCH ") || step.starts_with("CORRELATED ");
-            assert!(plan.iter().all(search), "{query}: {plan:?}");
-        }
-    }
 }

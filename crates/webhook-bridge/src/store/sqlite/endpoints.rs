@@ -5,12 +5,11 @@ use std::time::Duration;
 use eventbus::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
-use super::claim::next;
 use super::convert::{json, parsed, to_json};
 use super::standing;
 use super::writer::Write;
 use crate::model::{
-    Direction, DisabledReason, EnabledEvents, Endpoint, EndpointField, EndpointId, EndpointKey, EndpointList,
+    Direction, DisabledReason, EnabledEvents, Endpoint, EndpointField, EndpointId, EndpointList,
     EndpointPage, EndpointStatus, EndpointUrl, GonePolicy, Mode, NewEndpoint, Schedule, Start,
 };
 
@@ -57,7 +56,13 @@ pub(super) fn create(write: &mut Write<'_>, new: &NewEndpoint, now: Timestamp) -
 }
 
 /// One page of the endpoints of a mode.
-pub(super) fn list(connection: &Connection, mode: Mode, page: &EndpointPage) -> Result<EndpointList> {
+pub(super) fn list(connection: &Connection, mode: Mode, page: &EndpointPage) -> Result<Option<EndpointList>> {
+    if let Start::After(id) | Start::Before(id) = &page.start {
+        let mut was = connection.prepare_cached("SELECT 1 FROM endpoint WHERE id = ?1 AND livemode = ?2")?;
+        if !was.exists(params![id.as_str(), mode.is_live()])? {
+            return Ok(None);
+        }
+    }
     let count = "SELECT count(*) FROM endpoint WHERE livemode = ?1 AND status <> 'deleted'";
     let count = connection.prepare_cached(count)?.query_row([mode.is_live()], |row| row.get(0))?;
     let direction = page.order.first().map_or(Direction::Descending, |(_, direction)| *direction);
@@ -70,7 +75,7 @@ pub(super) fn list(connection: &Connection, mode: Mode, page: &EndpointPage) -> 
             list
         }
     };
-    Ok(EndpointList { count, list })
+    Ok(Some(EndpointList { count, list }))
 }
 
 fn skip_to(connection: &Connection, mode: Mode, page: &EndpointPage, skip: u64) -> Result<Vec<Endpoint>> {
@@ -110,15 +115,6 @@ pub(super) fn find(connection: &Connection, mode: Mode, id: &EndpointId) -> Resu
         format!("SELECT {COLUMNS} FROM endpoint WHERE id = ?1 AND livemode = ?2 AND status <> 'deleted'");
     let mut statement = connection.prepare_cached(&sql)?;
     statement.query_row(params![id.as_str(), mode.is_live()], endpoint).optional()
-}
-
-/// The enabled endpoints with something pending: one look into the index for each.
-pub(super) fn agenda(write: &Write<'_>) -> Result<Vec<(EndpointKey, Timestamp)>> {
-    let mut statement =
-        write.connection.prepare_cached("SELECT no FROM endpoint WHERE status = 'enabled'")?;
-    let all: Vec<i64> = statement.query_map([], |row| row.get(0))?.collect::<Result<_>>()?;
-    let next = |no| Ok(next(write, EndpointKey(no))?.map(|due| (EndpointKey(no), due)));
-    all.into_iter().map(next).filter_map(Result::transpose).collect()
 }
 
 fn endpoint(row: &Row<'_>) -> Result<Endpoint> {

@@ -1,23 +1,28 @@
-//! The log of events, by number: a range of the primary key.
+//! The log of events of a mode, by number: a range of an index.
 
 use bytes::Bytes;
 use eventbus::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, Rows, Statement, params};
 
 use super::deliveries::WINDOW;
-use crate::model::{EventBody, EventFilter, LogPage, Mode, StoredEvent};
+use crate::model::{DeliveryFilter, EventBody, EventFilter, LogPage, Mode, StoredEvent};
 
-/// A window of all events, backwards. The body is the last column, so it is not read.
+/// A window of the events of a mode, backwards. The body is the last column, so it is not read.
 pub(super) const WINDOWED: &str =
-    "SELECT no, id, source, type, key, occurred_at, received_at, expires_at, livemode FROM event
-     WHERE no < ?1 ORDER BY no DESC LIMIT ?2";
+    "SELECT no, id, source, type, key, occurred_at, received_at, expires_at FROM event INDEXED BY event_mode
+     WHERE livemode = ?1 AND no < ?2 ORDER BY no DESC LIMIT ?3";
+
+/// The same of those with a key.
+pub(super) const OF_KEY: &str =
+    "SELECT no, id, source, type, key, occurred_at, received_at, expires_at FROM event INDEXED BY event_key
+     WHERE livemode = ?1 AND no < ?2 AND key = ?4 ORDER BY no DESC LIMIT ?3";
 
 /// The next event from a number on.
 pub(super) const FROM: &str = "SELECT no, received_at FROM event WHERE no >= ?1 ORDER BY no LIMIT 1";
 
 /// Those of an id, one of each source.
 pub(super) const OF_ID: &str =
-    "SELECT no, id, source, type, key, occurred_at, received_at, expires_at, livemode, body FROM event
+    "SELECT no, id, source, type, key, occurred_at, received_at, expires_at, body FROM event
      WHERE livemode = ?1 AND id = ?2 ORDER BY source";
 
 /// A page of the events of a mode, the newest first.
@@ -26,22 +31,18 @@ pub(super) fn list(
     mode: Mode,
     filter: &EventFilter,
 ) -> Result<LogPage<StoredEvent, u64>> {
-    let before = match (filter.before, filter.until) {
-        (Some(before), _) => i64::try_from(before).unwrap_or(i64::MAX),
-        (None, Some(until)) => first_since(connection, until)?,
-        (None, None) => i64::MAX,
-    };
-    let mut statement = connection.prepare_cached(WINDOWED)?;
-    let mut rows = statement.query(params![before, WINDOW])?;
+    let before = newest(connection, (filter.before, filter.until))?;
+    let mut statement = connection.prepare_cached(if filter.key.is_some() { OF_KEY } else { WINDOWED })?;
+    let mut rows = window(&mut statement, (mode, before), filter.key.as_deref())?;
     let (mut list, mut seen, mut next) = (Vec::new(), 0, None);
     while let Some(row) = rows.next()? {
-        let (event, of) = (event(row)?, Mode::from(row.get::<_, bool>(8)?));
+        let event = event(row)?;
         seen += 1;
         next = Some(event.no);
         if filter.since.is_some_and(|since| event.received_at < since) {
             return Ok(LogPage { list, next: None });
         }
-        if of == mode && wanted(filter, &event) {
+        if filter.matches(&event) {
             list.push(event);
         }
         if list.len() as u64 == u64::from(filter.limit) {
@@ -51,11 +52,48 @@ pub(super) fn list(
     Ok(LogPage { list, next: next.filter(|_| seen == WINDOW) })
 }
 
-fn wanted(filter: &EventFilter, event: &StoredEvent) -> bool {
-    filter.event_type.as_ref().is_none_or(|event_type| event.event_type == *event_type)
-        && filter.source.as_ref().is_none_or(|source| event.source == *source)
-        && filter.key.as_ref().is_none_or(|key| event.key.as_ref() == Some(key))
-        && filter.until.is_none_or(|until| event.received_at < until)
+/// The number that a page begins before: that of its cursor, or of its time.
+fn newest(connection: &Connection, (before, until): (Option<u64>, Option<Timestamp>)) -> Result<i64> {
+    match (before, until) {
+        (Some(before), _) => Ok(i64::try_from(before).unwrap_or(i64::MAX)),
+        (None, Some(until)) => first_since(connection, until),
+        (None, None) => Ok(i64::MAX),
+    }
+}
+
+fn window<'s>(
+    statement: &'s mut Statement<'_>,
+    (mode, before): (Mode, i64),
+    key: Option<&str>,
+) -> Result<Rows<'s>> {
+    match key {
+        Some(key) => statement.query(params![mode.is_live(), before, WINDOW, key]),
+        None => statement.query(params![mode.is_live(), before, WINDOW]),
+    }
+}
+
+/// The numbers of the events whose deliveries a page may have, the newest first, and when each was stored: of an id, of a
+/// key, or of a mode.
+pub(super) fn numbers(
+    connection: &Connection,
+    mode: Mode,
+    filter: &DeliveryFilter,
+) -> Result<Vec<(u64, Timestamp)>> {
+    // The rest of the cursor's own event comes first.
+    let before = newest(connection, (filter.before.map(|(event, _)| event.saturating_add(1)), filter.until))?;
+    let number = |row: &Row<'_>| Ok((row.get(0)?, Timestamp::from_millis(row.get(6)?)));
+    let Some(id) = &filter.event else {
+        let mut statement =
+            connection.prepare_cached(if filter.event_key.is_some() { OF_KEY } else { WINDOWED })?;
+        return window(&mut statement, (mode, before), filter.event_key.as_deref())?.mapped(number).collect();
+    };
+    // As many as there are sources.
+    let mut statement = connection.prepare_cached(OF_ID)?;
+    let rows = statement.query_map(params![mode.is_live(), id], number)?;
+    let mut numbers: Vec<(u64, Timestamp)> = rows.collect::<Result<_>>()?;
+    numbers.retain(|(no, _)| i64::try_from(*no).is_ok_and(|no| no < before));
+    numbers.sort_unstable_by(|one, other| other.cmp(one));
+    Ok(numbers)
 }
 
 /// The number of the first event that was stored at this time or later, or one past the last.
@@ -83,7 +121,7 @@ pub(super) fn first_since(connection: &Connection, time: Timestamp) -> Result<i6
 pub(super) fn find(connection: &Connection, mode: Mode, id: &str) -> Result<Vec<EventBody>> {
     let mut statement = connection.prepare_cached(OF_ID)?;
     let rows = statement.query_map(params![mode.is_live(), id], |row| {
-        let body = Bytes::from(row.get::<_, Vec<u8>>(9)?);
+        let body = Bytes::from(row.get::<_, Vec<u8>>(8)?);
         Ok(EventBody { event: event(row)?, body: Some(body).filter(|body| !body.is_empty()) })
     })?;
     rows.collect()

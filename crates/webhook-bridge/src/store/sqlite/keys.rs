@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(SqliteStore::add_key(&path, Mode::Live, "mine").unwrap_err().kind(), ErrorKind::NotFound);
         let store = SqliteStore::open(&path, Timestamp::now()).unwrap();
         let key = SqliteStore::add_key(&path, Mode::Live, "mine").unwrap();
-        assert_eq!(store.key(key.digest()).await.unwrap(), Some(Mode::Live));
+        assert_eq!(store.key(key.digest()).await.unwrap().unwrap().mode, Mode::Live);
         assert_eq!(store.keys(Mode::Live).await.unwrap()[0].name, "mine");
     }
 }

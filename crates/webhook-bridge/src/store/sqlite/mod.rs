@@ -56,8 +56,9 @@ use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryCursor, DeliveryFilter, DeliveryKey,
     DeliveryRecord, DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList,
     EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Inbound, Ingested, KeyDigest,
-    KeyRecord, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, Recovered, Recovery, Released,
-    Replay, Replayed, Resent, Retention, Rotation, Sealed, SecretVersion, Standing, StoredEvent, Wanted,
+    KeyRecord, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, PublishedEvents, Recovered, Recovery,
+    Released, Replay, Replayed, Resent, Retention, Rotation, Sealed, SecretVersion, Standing, StoredEvent,
+    Wanted,
 };
 
 /// The store in one SQLite file (WAL, `synchronous=FULL`), for one bridge at a time.
@@ -234,7 +235,7 @@ impl Store for SqliteStore {
     }
 
     async fn agenda(&self) -> Result<Vec<(EndpointKey, Timestamp)>> {
-        self.writer()?.call(|write| endpoints::agenda(write)).await
+        self.reader.call(due::agenda).await
     }
 
     fn hints(&self) -> &Hints {
@@ -259,7 +260,7 @@ impl Store for SqliteStore {
         self.writer()?.call(once).await
     }
 
-    async fn endpoints(&self, mode: Mode, page: EndpointPage) -> Result<EndpointList> {
+    async fn endpoints(&self, mode: Mode, page: EndpointPage) -> Result<Option<EndpointList>> {
         self.reader.call(move |connection| endpoints::list(connection, mode, &page)).await
     }
 
@@ -303,11 +304,11 @@ impl Store for SqliteStore {
         self.reader.call(move |connection| secrets::list(connection, (mode, &id))).await
     }
 
-    async fn publish(&self, publication: Publication) -> Result<Vec<Ingested>> {
+    async fn publish(&self, publication: Publication) -> Result<PublishedEvents> {
         let Publication { mode, events, expires_at, key } = publication;
         let incoming = |event: AnyEvent| Ok(Incoming::new(event)?.until(expires_at));
         let incoming = events.into_iter().map(incoming).collect::<Result<_>>()?;
-        let (prepared, now) = (Prepared { mode, incoming, key }, Timestamp::now());
+        let (prepared, now) = (Prepared { mode, incoming, expires_at, key }, Timestamp::now());
         self.writer()?.call(move |write| publishing::publish(write, &prepared, now)).await?
     }
 
@@ -351,10 +352,6 @@ impl Store for SqliteStore {
 
     async fn delivery(&self, mode: Mode, key: DeliveryKey) -> Result<Option<DeliveryRecord>> {
         self.reader.call(move |connection| deliveries::find(connection, mode, key)).await
-    }
-
-    async fn deliveries_of(&self, mode: Mode, event: String) -> Result<Vec<DeliveryRecord>> {
-        self.reader.call(move |connection| deliveries::of_event(connection, mode, &event)).await
     }
 
     async fn attempts(
@@ -404,13 +401,10 @@ impl Store for SqliteStore {
         self.writer()?.call(move |write| keys::first(write, &keys, now)).await
     }
 
-    async fn key(&self, digest: KeyDigest) -> Result<Option<Mode>> {
+    async fn key(&self, digest: KeyDigest) -> Result<Option<KeyRecord>> {
         let now = Timestamp::now();
         let found = self.reader.call(move |connection| keys::find(connection, &digest, now)).await?;
-        Ok(found.map(|found| {
-            self.uses.note(digest, found.last_used_at, now);
-            found.mode
-        }))
+        Ok(found.inspect(|found| self.uses.note(digest, found.last_used_at, now)))
     }
 
     async fn create_key(&self, key: NewKey, now: Timestamp) -> Result<KeyRecord> {

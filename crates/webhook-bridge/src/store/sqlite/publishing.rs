@@ -8,12 +8,14 @@ use super::ingest::{Incoming, ingest, insert};
 use super::owe::{Owed, owe};
 use super::writer::Write;
 use crate::error::{Error, ErrorKind};
-use crate::model::{DeliveryKey, EndpointId, EndpointKey, IdempotencyKey, Ingested, Mode};
+use crate::model::{DeliveryKey, EndpointId, EndpointKey, IdempotencyKey, Ingested, Mode, PublishedEvents};
 
 /// Events to be stored together, and what makes that repeatable.
 pub(super) struct Prepared {
     pub(super) mode: Mode,
     pub(super) incoming: Vec<Incoming>,
+    /// From when on they are of no use.
+    pub(super) expires_at: Option<Timestamp>,
     pub(super) key: Option<IdempotencyKey>,
 }
 
@@ -22,8 +24,9 @@ pub(super) fn publish(
     write: &mut Write<'_>,
     prepared: &Prepared,
     now: Timestamp,
-) -> Result<crate::error::Result<Vec<Ingested>>> {
-    let Some(key) = &prepared.key else { return all(write, prepared).map(Ok) };
+) -> Result<crate::error::Result<PublishedEvents>> {
+    let stored = |events| Ok(PublishedEvents { events, repeated: false });
+    let Some(key) = &prepared.key else { return all(write, prepared).map(stored) };
     let mut known = write.connection.prepare_cached(
         "SELECT hash, answer FROM idempotency WHERE livemode = ?1 AND key = ?2 AND expires_at > ?3",
     )?;
@@ -32,10 +35,16 @@ pub(super) fn publish(
         Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?))
     });
     match known.optional()? {
-        Some((hash, answer)) if hash == key.hash => return told(&answer).map(Ok),
+        Some((hash, answer)) if hash == key.hash => {
+            return told(&answer).map(|events| Ok(PublishedEvents { events, repeated: true }));
+        }
         Some(_) => {
             let message = "Idempotency-Key: was used for another body";
             return Ok(Err(Error::new(ErrorKind::Conflict, message)));
+        }
+        // A request that is sent again was answered by now, however late it comes.
+        None if prepared.expires_at.is_some_and(|at| at <= now) => {
+            return Ok(Err(Error::invalid("expires_at: must be later than now")));
         }
         None => {}
     }
@@ -47,7 +56,7 @@ pub(super) fn publish(
     )?;
     let answer = parsed(3, || to_json(&answer))?;
     insert.execute(params![livemode, key.key, &key.hash[..], answer, key.expires_at.as_millis()])?;
-    Ok(Ok(ingested))
+    Ok(stored(ingested))
 }
 
 fn all(write: &mut Write<'_>, prepared: &Prepared) -> Result<Vec<Ingested>> {
@@ -91,6 +100,7 @@ pub(super) fn only_for(
     let no = find.query_row(params![id.as_str(), event.livemode()], |row| row.get::<_, i64>(0)).optional()?;
     let Some(no) = no else { return Ok(None) };
     let Some(event_no) = insert(write, incoming, now)? else { return Ok(None) };
+    write.connection.prepare_cached("UPDATE event SET is_test = 1 WHERE no = ?1")?.execute([event_no])?;
     let endpoint = EndpointKey(no);
     let (expires_at, incoming) = (incoming.expires_at, Some(incoming));
     let sequence = owe(write, &Owed { event_no, endpoint, key: None, expires_at, incoming }, now)?;

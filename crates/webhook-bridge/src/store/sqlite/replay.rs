@@ -8,23 +8,25 @@ use super::endpoints;
 use super::events::first_since;
 use super::owe::{Owed, owe};
 use super::writer::Write;
-use crate::model::{Endpoint, EndpointKey, EndpointStatus, Mode, NOTICES, Replay, Replayed};
+use crate::model::{Endpoint, EndpointKey, EndpointStatus, Mode, Replay, Replayed};
 
 /// A range of all events, each with whether it has its bytes still and is owed to the endpoint already.
-pub(super) const RANGE: &str =
-    "SELECT no, livemode, source, type, key, received_at, expires_at, length(body) > 0,
+pub(super) const RANGE: &str = "SELECT no, livemode, source, type, key, received_at, expires_at, is_test,
+     length(body) > 0,
      EXISTS (SELECT 1 FROM delivery INDEXED BY delivery_event WHERE event_no = event.no AND endpoint_no = ?3)
      FROM event WHERE no > ?1 ORDER BY no LIMIT ?2";
 
 /// Makes the deliveries that are missing; `None` when there is no such endpoint, or it is disabled.
 pub(super) fn replay(write: &mut Write<'_>, (mode, replay): (Mode, &Replay)) -> Result<Option<Replayed>> {
     let Some((to, endpoint)) = endpoint(write.connection, (mode, replay))? else { return Ok(None) };
-    let (missing, next) = missing(write.connection, (to, &endpoint), replay)?;
+    // Read here, so that what is numbered later is not older.
+    let now = Timestamp::now();
+    let (missing, next) = missing(write.connection, (to, &endpoint), (replay, now))?;
     for event in &missing {
         let key = event.key.as_deref().filter(|_| endpoint.order == Order::PerKey);
         let (event_no, expires_at) = (event.no, event.expires_at);
         let owed = Owed { event_no, endpoint: to, key, expires_at, incoming: None };
-        owe(write, &owed, replay.now)?;
+        owe(write, &owed, now)?;
     }
     Ok(Some(Replayed { deliveries: u32::try_from(missing.len()).unwrap_or(u32::MAX), next }))
 }
@@ -32,7 +34,7 @@ pub(super) fn replay(write: &mut Write<'_>, (mode, replay): (Mode, &Replay)) -> 
 /// What would be made.
 pub(super) fn count(connection: &Connection, (mode, replay): (Mode, &Replay)) -> Result<Option<Replayed>> {
     let Some((key, endpoint)) = endpoint(connection, (mode, replay))? else { return Ok(None) };
-    let (missing, next) = missing(connection, (key, &endpoint), replay)?;
+    let (missing, next) = missing(connection, (key, &endpoint), (replay, Timestamp::now()))?;
     Ok(Some(Replayed { deliveries: u32::try_from(missing.len()).unwrap_or(u32::MAX), next }))
 }
 
@@ -56,6 +58,8 @@ struct Looked {
     key: Option<String>,
     received_at: Timestamp,
     expires_at: Option<Timestamp>,
+    /// Whether it was made for another endpoint alone.
+    is_test: bool,
     /// Whether its bytes are there.
     whole: bool,
     owed: bool,
@@ -65,7 +69,7 @@ struct Looked {
 fn missing(
     connection: &Connection,
     (key, endpoint): (EndpointKey, &Endpoint),
-    replay: &Replay,
+    (replay, now): (&Replay, Timestamp),
 ) -> Result<(Vec<Looked>, Option<u64>)> {
     let after = match replay.after {
         Some(after) => i64::try_from(after).unwrap_or(i64::MAX),
@@ -77,20 +81,19 @@ fn missing(
     let full = usize::try_from(replay.most).is_ok_and(|most| events.len() >= most);
     let ended = events.last().is_none_or(|last| last.received_at >= replay.until);
     let next = events.last().filter(|_| full && !ended).and_then(|last| u64::try_from(last.no).ok());
-    let wanted = |event: &Looked| event.mode == endpoint.mode && wanted(event, endpoint, replay);
+    let wanted = |event: &Looked| event.mode == endpoint.mode && wanted(event, endpoint, (replay, now));
     Ok((events.into_iter().filter(wanted).collect(), next))
 }
 
-fn wanted(event: &Looked, endpoint: &Endpoint, replay: &Replay) -> bool {
+fn wanted(event: &Looked, endpoint: &Endpoint, (replay, now): (&Replay, Timestamp)) -> bool {
     let matches = |events: &crate::model::EnabledEvents| {
         events.patterns().iter().any(|pattern| pattern.matches(&event.event_type))
     };
     !event.owed
         && event.whole
         && (replay.since..replay.until).contains(&event.received_at)
-        && event.expires_at.is_none_or(|at| at > replay.now)
-        // What the bridge tells of endpoints, or made to test one, is not for others.
-        && event.source != NOTICES
+        && event.expires_at.is_none_or(|at| at > now)
+        && !event.is_test
         && endpoint.source.as_ref().is_none_or(|source| event.source == *source)
         && matches(&endpoint.enabled_events)
         && replay.types.as_ref().is_none_or(matches)
@@ -105,7 +108,8 @@ fn looked(row: &Row<'_>) -> Result<Looked> {
         key: row.get(4)?,
         received_at: Timestamp::from_millis(row.get(5)?),
         expires_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_millis),
-        whole: row.get(7)?,
-        owed: row.get(8)?,
+        is_test: row.get(7)?,
+        whole: row.get(8)?,
+        owed: row.get(9)?,
     })
 }

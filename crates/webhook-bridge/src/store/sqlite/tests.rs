@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::model::{Ending, Next, Outcome, Trouble};
 use crate::store::conformance::{Harness, Shop, suite};
 
 /// A file in a folder of its own.
@@ -86,6 +87,112 @@ async fn what_a_deleted_endpoint_is_owed_is_cancelled_whole_lines_of_it() {
     }
 }
 
+#[tokio::test]
+async fn what_is_parked_is_not_released_when_its_event_is_of_no_use_any_more() {
+    let file = file();
+    let shop = Shop::open(&file).await;
+    let to = shop.endpoint("*").await;
+    shop.ingest("e1").await;
+    let one = shop.claim(to, 1).await.remove(0);
+    shop.finish(&one, Outcome::Failed(Trouble::Internal), Next::Parked).await;
+    let outside = Connection::open(file.folder.path().join("s.sqlite")).unwrap();
+    outside.execute("UPDATE event SET expires_at = 1", []).unwrap();
+    assert_eq!(shop.store.release(Mode::Test, one.key).await.unwrap(), Released::Expired);
+    outside.execute("UPDATE event SET expires_at = NULL", []).unwrap();
+    assert_eq!(shop.store.release(Mode::Test, one.key).await.unwrap(), Released::Due);
+}
+
+/// More than a page looks through, of which little is wanted: nothing is left out, and no page is without end.
+#[tokio::test]
+async fn pages_go_on_where_a_window_ended() {
+    let (file, now) = (file(), Timestamp::now());
+    drop(file.open(now).await);
+    let outside = Connection::open(file.folder.path().join("s.sqlite")).unwrap();
+    outside
+        .execute_batch(
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 12000)
+             INSERT INTO event (no, livemode, source, id, type, key, occurred_at, received_at, body)
+             SELECT n, 0, 'shop', 'e' || n, iif(n IN (1, 7000), 'rare', 'a.b'), 'k', n, n, x'7b7d' FROM n;
+             INSERT INTO endpoint (id, livemode, url, description, enabled_events, metadata, format, status, api_version,
+                                   schedule, max_in_flight, timeout_ms, created_at, updated_at)
+             VALUES ('we_1', 0, 'https://example.com/', '', '[\"*\"]', '{}', 'standard', 'paused', '', '[]', 8, 15000, 0, 0);
+             INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, faults, due_at, created_at, finished_at,
+                                   expires_at)
+             SELECT 1, no, no, 3, 1, 0, no, no, no, no FROM event WHERE no NOT BETWEEN 2000 AND 2999;",
+        )
+        .unwrap();
+    let store = file.open(now).await;
+    let rare = Some("rare".to_owned());
+    let (endpoint, state) = (Some(EndpointId::new("we_1")), Some(DeliveryState::Failed(Ending::Exhausted)));
+    let all = || DeliveryFilter { event_type: rare.clone(), limit: 9, ..DeliveryFilter::default() };
+    for filter in [
+        all(),
+        DeliveryFilter { endpoint: endpoint.clone(), ..all() },
+        DeliveryFilter { state, ..all() },
+        DeliveryFilter { endpoint, state, ..all() },
+        DeliveryFilter { event_key: Some("k".to_owned()), ..all() },
+    ] {
+        let (mut filter, mut found, mut pages) = (filter, Vec::new(), 0);
+        loop {
+            let page = store.deliveries(Mode::Test, filter.clone()).await.unwrap();
+            (pages, filter.before) = (pages + 1, page.next);
+            found.extend(page.list.into_iter().map(|one| one.event_id));
+            if page.next.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, ["e7000", "e1"], "{filter:?}");
+        assert!(pages > 2, "{pages}: {filter:?}");
+    }
+    let (mut filter, mut found) =
+        (EventFilter { event_type: rare, limit: 9, ..EventFilter::default() }, Vec::new());
+    loop {
+        let page = store.event_log(Mode::Test, filter.clone()).await.unwrap();
+        filter.before = page.next;
+        found.extend(page.list.into_iter().map(|one| one.id));
+        if page.next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, ["e7000", "e1"]);
+}
+
+/// An event owed to more endpoints than a page looks through.
+#[tokio::test]
+async fn who_is_the_last_of_many_is_found() {
+    let (file, now) = (file(), Timestamp::now());
+    drop(file.open(now).await);
+    let outside = Connection::open(file.folder.path().join("s.sqlite")).unwrap();
+    outside
+        .execute_batch(
+            "INSERT INTO event (no, livemode, source, id, type, key, occurred_at, received_at, body)
+             VALUES (1, 0, 'shop', 'e1', 'a.b', 'k', 1, 1, x'7b7d');
+             WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 5002)
+             INSERT INTO endpoint (no, id, livemode, url, description, enabled_events, metadata, format, status, api_version,
+                                   schedule, max_in_flight, timeout_ms, created_at, updated_at)
+             SELECT n, 'we_' || n, 0, 'https://example.com/', '', '[\"*\"]', '{}', 'standard', 'paused', '', '[]', 8, 15000, 0, 0
+             FROM n;
+             INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, faults, due_at, created_at, finished_at,
+                                   expires_at)
+             SELECT no, 1, 1, 2, 1, 0, 1, 1, 1, 1 FROM endpoint;",
+        )
+        .unwrap();
+    let store = file.open(now).await;
+    let last = EndpointId::new("we_5002");
+    let told = store.events(Mode::Test, "e1".to_owned(), last.clone()).await.unwrap();
+    assert_eq!(told[0].delivery.as_ref().map(|one| one.endpoint.clone()), Some(last));
+    let (mut filter, mut count) =
+        (DeliveryFilter { event: Some("e1".to_owned()), limit: 9999, ..DeliveryFilter::default() }, 0);
+    loop {
+        let page = store.deliveries(Mode::Test, filter.clone()).await.unwrap();
+        (filter.before, count) = (page.next, count + page.list.len());
+        if page.next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(count, 5002);
+}
+
 /// Every query whose table grows, with what its plan must name.
 const QUERIES: &[(&str, &[&str])] = &[
     (claim::DUE, &["delivery_due (endpoint_no=? AND due_at<?)", "INTEGER PRIMARY KEY"]),
@@ -98,9 +205,17 @@ const QUERIES: &[(&str, &[&str])] = &[
     (again::FAILED, &["delivery_failed (endpoint_no=?", "INTEGER PRIMARY KEY"]),
     (deliveries::WINDOWED, &["PRIMARY KEY (endpoint_no=? AND sequence<?)", "INTEGER PRIMARY KEY"]),
     (attempts::WINDOWED, &["PRIMARY KEY (endpoint_no=?", "answer_attempt (endpoint_no=?"]),
-    (deliveries::OF_EVENT, &["event_identity (livemode=? AND id=?)", "delivery_event (event_no=?)"]),
-    (deliveries::OWED, &["INTEGER PRIMARY KEY (rowid=?)", "delivery_event (event_no=? AND endpoint_no>?)"]),
-    (events::WINDOWED, &["INTEGER PRIMARY KEY (rowid<?)"]),
+    (
+        deliveries::TROUBLED,
+        &["delivery_failed (endpoint_no=? AND (created_at,sequence)<", "INTEGER PRIMARY KEY"],
+    ),
+    (
+        deliveries::IN_TROUBLE,
+        &["delivery_trouble (state=? AND (event_no,endpoint_no)<", "INTEGER PRIMARY KEY"],
+    ),
+    (deliveries::OWED, &["INTEGER PRIMARY KEY (rowid=?)", "delivery_event (event_no=? AND endpoint_no>?"]),
+    (events::WINDOWED, &["event_mode (livemode=? AND rowid<?)"]),
+    (events::OF_KEY, &["event_key (livemode=? AND key=? AND rowid<?)"]),
     (events::FROM, &["INTEGER PRIMARY KEY (rowid>?)"]),
     (events::OF_ID, &["event_identity (livemode=? AND id=?)"]),
     (replay::RANGE, &["INTEGER PRIMARY KEY (rowid>?)", "delivery_event (event_no=? AND endpoint_no=?)"]),

@@ -75,10 +75,15 @@ CREATE TABLE event (
     received_at INTEGER NOT NULL,
     -- When it is of no use any more, by who published it.
     expires_at INTEGER,
+    -- Whether it was made for one endpoint, to test it: nobody else is ever given it.
+    is_test INTEGER NOT NULL DEFAULT 0 CHECK (is_test IN (0, 1)),
     body BLOB NOT NULL
 ) STRICT;
 -- The source last, so that an event is found by its id alone.
 CREATE UNIQUE INDEX event_identity ON event (livemode, id, source);
+-- The logs, each by number: of a mode, and of what has a key.
+CREATE INDEX event_mode ON event (livemode);
+CREATE INDEX event_key ON event (livemode, key) WHERE key IS NOT NULL;
 
 -- Clustered by endpoint and number: an endpoint's log is one range. One state at a time, and only one that is last:
 -- 0 pending, 1 leased, 2 succeeded, 3 exhausted, 4 expired, 5 refused, 6 cancelled, 7 waiting for its key, 8 parked.

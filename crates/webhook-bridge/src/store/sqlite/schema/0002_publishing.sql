@@ -22,5 +22,6 @@ CREATE TABLE inbound (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX inbound_expiry ON inbound (expires_at);
 
--- What was given up, to be found by when it was stored.
-CREATE INDEX delivery_failed ON delivery (endpoint_no, created_at, sequence) WHERE state BETWEEN 3 AND 5;
+-- What was given up or is parked, which is little: of an endpoint by when it was stored, and of a state by its event.
+CREATE INDEX delivery_failed ON delivery (endpoint_no, created_at, sequence) WHERE state IN (3, 4, 5, 8);
+CREATE INDEX delivery_trouble ON delivery (state, event_no, endpoint_no) WHERE state IN (3, 4, 5, 8);
