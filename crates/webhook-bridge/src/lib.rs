@@ -61,26 +61,43 @@
 //! Only [`store`] speaks SQL, only [`config`] reads the environment (and the command line its own variables), only
 //! [`transports`] names transports; [`signing`] and [`retry`] do no I/O and read no clock.
 
+#[cfg(feature = "bridge")]
 pub mod api;
+#[cfg(feature = "bridge")]
 mod bridge;
+#[cfg(feature = "bridge")]
 pub mod config;
+#[cfg(feature = "bridge")]
 pub mod dispatcher;
 mod error;
 pub mod ingress;
+#[cfg(feature = "bridge")]
 pub mod intake;
+#[cfg(feature = "bridge")]
 mod metrics;
 pub mod model;
+#[cfg(feature = "bridge")]
 pub mod retention;
+#[cfg(feature = "bridge")]
 pub mod retry;
 pub mod signing;
+#[cfg(feature = "bridge")]
 pub mod store;
+#[cfg(feature = "bridge")]
 mod trace;
+#[cfg(feature = "bridge")]
 pub mod transports;
+#[cfg(feature = "bridge")]
 pub mod upkeep;
+#[cfg(feature = "bridge")]
 pub mod vault;
+#[cfg(feature = "bridge")]
 pub mod watch;
 
+#[cfg(feature = "bridge")]
 pub use bridge::{Bridge, run};
+#[cfg(feature = "bridge")]
 pub use config::Config;
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "bridge")]
 pub use metrics::Metrics;

@@ -3,3 +3,4 @@
 pub mod response;
 pub mod signature_headers;
 pub mod url_admission;
+pub mod webhooks;

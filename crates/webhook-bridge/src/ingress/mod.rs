@@ -25,15 +25,19 @@
 mod body;
 mod config;
 mod extract;
+#[cfg(feature = "bridge")]
 mod receive;
 mod refused;
+#[cfg(feature = "bridge")]
 mod seen;
 mod source;
 
 pub use config::SourceConfig;
 pub use extract::Webhook;
+#[cfg(feature = "bridge")]
 pub use receive::Ingress;
 pub use refused::Refused;
 pub use source::Source;
 
+#[cfg(feature = "bridge")]
 pub(crate) use receive::{PATH, receive};

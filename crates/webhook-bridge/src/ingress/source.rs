@@ -26,6 +26,7 @@ struct Inner {
     scheme: &'static Scheme,
     trust: Trust,
     max_bytes: usize,
+    #[cfg(feature = "bridge")]
     remember: Duration,
 }
 
@@ -79,8 +80,14 @@ impl Source {
             zone: zone.unwrap_or_default(),
             rule: config.hmac.clone(),
         };
-        let remember = Duration::from_secs(config.remember_hours * 3600);
-        Ok(Inner { name, scheme, trust, max_bytes: config.max_bytes, remember })
+        Ok(Inner {
+            name,
+            scheme,
+            trust,
+            max_bytes: config.max_bytes,
+            #[cfg(feature = "bridge")]
+            remember: Duration::from_secs(config.remember_hours * 3600),
+        })
     }
 
     /// Its name.
@@ -94,6 +101,7 @@ impl Source {
     }
 
     /// For how long the ids of its events are remembered.
+    #[cfg(feature = "bridge")]
     pub(super) fn remember(&self) -> Duration {
         self.0.remember
     }

@@ -260,4 +260,29 @@ mod tests {
             target(&format!("https://a.example{url}").parse().unwrap()).unwrap();
         }
     }
+
+    #[test]
+    fn a_number_that_is_read_as_another_is_not_plain() {
+        for text in [
+            "0",
+            "-1.50",
+            "123456789012345",
+            "0.1",
+            "9007199254740991",
+            "0.30000000000000004",
+            "1e3",
+            r#""12345678901234567891""#,
+            r#"{"a\\":[1,"\"99999999999999999999"]}"#,
+        ] {
+            assert!(plain_numbers(text.as_bytes()), "{text}");
+        }
+        for text in [
+            "12345678901234567891",
+            "[9007199254740993]",
+            r#"{"a":"b","c":0.1000000000000000055}"#,
+            "1.00000000000000001",
+        ] {
+            assert!(!plain_numbers(text.as_bytes()), "{text}");
+        }
+    }
 }

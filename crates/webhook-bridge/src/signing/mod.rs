@@ -15,6 +15,8 @@ mod query;
 mod standard;
 mod standard_v1a;
 mod stripe;
+#[cfg(test)]
+mod vectors;
 
 use bytes::Bytes;
 use eventbus::Timestamp;

@@ -9,6 +9,8 @@ mod response;
 mod signature_headers;
 #[path = "../../fuzz/src/url_admission.rs"]
 mod url_admission;
+#[path = "../../fuzz/src/webhooks.rs"]
+mod webhooks;
 
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -38,4 +40,9 @@ fn urls_of_the_corpus() {
 #[test]
 fn responses_of_the_corpus() {
     replay("response", response::run);
+}
+
+#[test]
+fn webhooks_of_the_corpus() {
+    replay("webhooks", webhooks::run);
 }

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails is a test that fails")]
 
+mod application;
 mod bounds;
+mod loops;
 mod once;
 mod outage;
 mod redis;
 mod rig;
 mod schemes;
+mod signers;

@@ -45,7 +45,9 @@ impl Rig {
 
     /// A bridge on a folder that may have been another one's.
     pub(crate) async fn on(config: Config, folder: tempfile::TempDir) -> Self {
-        let config = config.data(folder.path()).listen("127.0.0.1:0".parse().unwrap());
+        let anywhere = config.listen == Config::new().listen;
+        let config = if anywhere { config.listen("127.0.0.1:0".parse().unwrap()) } else { config };
+        let config = config.data(folder.path());
         let bridge = Bridge::start(config).await.unwrap();
         let (sender, published) = unbounded_channel();
         let keep = move |event: AnyEvent| {

@@ -1,0 +1,19 @@
+// Signs as others do, with their unmodified libraries: `node sign.js SCHEME FOLDER`, the wish on standard input.
+const [scheme, folder] = process.argv.slice(2);
+const library = (name) => require(require.resolve(name, { paths: [folder] }));
+const wish = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
+
+const schemes = {
+  standard: ({ secret, id, at, body }) => {
+    const { Webhook } = library('standardwebhooks');
+    const signature = new Webhook(secret).sign(id, new Date(at * 1000), body);
+    return { 'webhook-id': id, 'webhook-timestamp': String(at), 'webhook-signature': signature };
+  },
+  stripe: ({ secret, at, body }) => {
+    const stripe = library('stripe');
+    const Stripe = stripe.Stripe ?? stripe.default ?? stripe;
+    const header = new Stripe('sk_test_none').webhooks.generateTestHeaderString({ payload: body, secret, timestamp: at });
+    return { 'stripe-signature': header };
+  },
+};
+process.stdout.write(JSON.stringify(schemes[scheme](wish)));
