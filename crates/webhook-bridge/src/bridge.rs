@@ -250,6 +250,8 @@ mod tests {
         for part in 0..4 {
             let folder = tempfile::tempdir().unwrap();
             let bridge = Bridge::start(config(&folder)).await.unwrap();
+            // On this one thread, after which all of them have begun.
+            tokio::task::yield_now().await;
             bridge.parts[part].task.abort();
             let ended = timeout_at(
                 Instant::now() + Duration::from_secs(30),
