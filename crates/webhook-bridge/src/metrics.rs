@@ -17,7 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::model::{Attempt, Concern, Ending, Ingested, Leased, Mode, Next, Notice, Outcome};
+use crate::model::{Attempt, Concern, Ending, Ingested, Leased, Mode, Next, Notice, Outcome, Reclaimed};
 
 /// A counter for each combination of labels.
 type Counters<const N: usize, V = &'static str> = Family<[(&'static str, V); N], Counter>;
@@ -79,7 +79,7 @@ metrics! {
     deliveries_ended: Counters<1> = Family::default(), "Deliveries that ended, by how";
     deliveries_parked: Counter = Counter::default(),
         "Deliveries put aside because the bridge cannot send them, as its log says";
-    leases_lost: Counter = Counter::default(), "Attempts that ended without being stored, and are made again";
+    leases_lost: Counter = Counter::default(), "Attempts that ended without being stored";
     oldest_due_age: Seconds = Gauge::default(), [Seconds]
         "For how long something is due to an endpoint that may be sent to, its own backlog included";
     oldest_unsent_age: Seconds = Gauge::default(), [Seconds]
@@ -144,6 +144,12 @@ impl Metrics {
     pub(crate) fn attempted(&self, attempt: &Attempt) {
         self.attempts.get_or_create(&[("outcome", class(&attempt.outcome))]).inc();
         self.attempt_duration.observe(attempt.duration.as_secs_f64());
+    }
+
+    /// Requests that are no more were found.
+    pub(crate) fn reclaimed(&self, reclaimed: Reclaimed) {
+        self.leases_lost.inc_by(u64::from(reclaimed.due) + u64::from(reclaimed.parked));
+        self.deliveries_parked.inc_by(reclaimed.parked.into());
     }
 
     /// What follows from a request was stored.

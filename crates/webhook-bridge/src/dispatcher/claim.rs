@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::Sender;
 use super::desk::Desk;
 use crate::error::{ErrorKind, Result};
+use crate::model::Reclaimed;
 use crate::store::{Front, Store};
 
 /// How long to wait when the store cannot be asked, and how often to look for leases that ran out.
@@ -118,10 +119,10 @@ async fn claim(desk: &Arc<Desk>) {
 pub(super) async fn sweep_up(desk: &Desk) {
     let (now, under_way) = (Timestamp::now(), desk.under_way().iter().copied().collect());
     match desk.store.reclaim(now, under_way).await {
-        Ok(0) => {}
-        Ok(count) => {
-            desk.metrics().leases_lost.inc_by(count.into());
-            tracing::warn!(count, "leases ran out; these deliveries are due again");
+        Ok(Reclaimed { due: 0, parked: 0 }) => {}
+        Ok(reclaimed) => {
+            desk.metrics().reclaimed(reclaimed);
+            tracing::warn!(count = reclaimed.due, "leases ran out; these deliveries are due again");
         }
         Err(error) => tracing::error!(%error, "leases that ran out could not be looked for"),
     }

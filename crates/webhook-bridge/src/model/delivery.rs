@@ -78,6 +78,15 @@ pub struct Ingested {
     pub duplicate: bool,
 }
 
+/// What became of deliveries whose requests are no more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reclaimed {
+    /// How many are due again, now or later.
+    pub due: u32,
+    /// How many were interrupted too often.
+    pub parked: u32,
+}
+
 /// An endpoint with room for this many more requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {

@@ -24,7 +24,7 @@ pub use application::Application;
 pub use attempt::{Attempt, Finished, Next};
 pub use delivery::{
     Claimed, DeliveryKey, DeliveryState, Ending, EndpointKey, Ingested, Lease, Leased, Payload, Prepared,
-    Target, Wanted,
+    Reclaimed, Target, Wanted,
 };
 pub use delivery_log::{
     AttemptFilter, AttemptRecord, DeliveryCursor, DeliveryFilter, DeliveryId, DeliveryRecord, EventRecord,
@@ -44,6 +44,6 @@ pub use notice::{Concern, EndpointDisabled, EndpointFailing, EndpointReport, NOT
 pub use outcome::{Answer, Outcome, Trouble, Wish};
 pub use publication::{IdempotencyKey, Publication, PublishedEvents};
 pub use retention::{Pruned, Retention};
-pub use schedule::Schedule;
+pub use schedule::{Schedule, interrupted};
 pub use secret::{Rotation, Sealed, Secret, SecretVersion};
 pub use url::EndpointUrl;

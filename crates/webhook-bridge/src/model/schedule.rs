@@ -75,9 +75,35 @@ impl Default for Schedule {
     }
 }
 
+/// How many seconds a delivery waits that was interrupted once more than so many times, one after the other; after one
+/// more it is parked.
+const INTERRUPTIONS: [u64; 10] = [0, 5, 30, 120, 600, 600, 600, 600, 600, 600];
+
+/// How long a delivery waits whose attempt was interrupted, after as many of the attempts right before it; `None` to park
+/// it. The first is due at once. Then up to twice the wait, so that what was interrupted together does not come back
+/// together: the one that ends the process ends up alone.
+pub fn interrupted(before: u32, random: f64) -> Option<Duration> {
+    let wait = Duration::from_secs(*INTERRUPTIONS.get(before as usize)?);
+    Some(wait.mul_f64(1.0 + random.clamp(0.0, 1.0)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_interrupted_again_and_again_waits_longer_and_is_parked_after_an_hour() {
+        let seconds = |before, random| interrupted(before, random).map(|wait| wait.as_secs());
+        for (before, least) in [(0, 0), (1, 5), (2, 30), (3, 120), (4, 600), (9, 600)] {
+            assert_eq!(
+                (seconds(before, 0.0), seconds(before, 1.0)),
+                (Some(least), Some(2 * least)),
+                "{before}"
+            );
+        }
+        assert_eq!(interrupted(10, 0.0), None);
+        assert!((0..10).filter_map(|before| seconds(before, 0.0)).sum::<u64>() > 3600);
+    }
 
     #[test]
     fn every_schedule_with_a_name_keeps_the_rules() {

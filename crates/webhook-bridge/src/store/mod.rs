@@ -22,9 +22,9 @@ use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryCursor, DeliveryFilter, DeliveryKey,
     DeliveryRecord, DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList,
     EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Inbound, Ingested, KeyDigest,
-    KeyRecord, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, PublishedEvents, Recovered, Recovery,
-    Released, Replay, Replayed, Resent, Retention, Rotation, Sealed, SecretVersion, Standing, StoredEvent,
-    Wanted,
+    KeyRecord, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, PublishedEvents, Reclaimed,
+    Recovered, Recovery, Released, Replay, Replayed, Resent, Retention, Rotation, Sealed, SecretVersion,
+    Standing, StoredEvent, Wanted,
 };
 
 pub use front::{Front, Ticket};
@@ -67,8 +67,9 @@ pub trait Store: Debug + Send + Sync {
     async fn finish(&self, attempt: Attempt) -> Result<Finished>;
 
     /// Takes back deliveries whose lease ran out, but for those whose requests are under way: each is due again, its attempt
-    /// stored as interrupted. Only a request that is no more loses its lease, for clocks jump and machines sleep.
-    async fn reclaim(&self, now: Timestamp, under_way: HashSet<DeliveryKey>) -> Result<u32>;
+    /// stored as interrupted: at once, and after longer and longer where that happens again and again, until it is parked.
+    /// Only a request that is no more loses its lease, for clocks jump and machines sleep.
+    async fn reclaim(&self, now: Timestamp, under_way: HashSet<DeliveryKey>) -> Result<Reclaimed>;
 
     /// The enabled endpoints with pending deliveries, each with when its first one is due. Keeps nobody from storing, and
     /// costs a look at an index for each of them.

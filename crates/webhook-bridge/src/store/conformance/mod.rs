@@ -36,6 +36,7 @@ macro_rules! suite {
             only_the_holder_of_the_lease_finishes_and_only_once
             a_retry_is_due_at_its_time_and_what_is_given_up_never_again
             what_a_killed_bridge_had_under_way_is_due_again
+            what_is_interrupted_again_and_again_waits_and_is_parked
             a_lease_that_ran_out_is_taken_back_and_no_other
             what_became_too_old_ends_unsent
             what_the_bridge_cannot_send_is_parked

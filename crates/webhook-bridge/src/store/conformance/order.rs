@@ -1,6 +1,7 @@
 //! Order by key: a refund never overtakes its payment, and nothing else waits.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use eventbus::transport::Order;
 use rand::rngs::SmallRng;
@@ -159,6 +160,8 @@ pub(crate) async fn whatever_happens_each_key_keeps_its_order(harness: &dyn Harn
             (15, _) if dice.random_range(0..5) == 0 => {
                 lines.leased.clear();
                 lines.shop = lines.shop.reopen(harness).await;
+                // What was interrupted before is due again, too.
+                lines.shop.wait(Duration::from_secs(1200));
             }
             _ => {}
         }

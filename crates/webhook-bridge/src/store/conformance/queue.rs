@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Harness, Shop, status};
 use crate::model::{
     DeliveryKey, DeliveryState, Due, Ending, EndpointChange, EndpointStatus, Finished, Ingested, Lease,
-    Leased, Mode, Next, Outcome, Schedule, Trouble, Wanted,
+    Leased, Mode, Next, Outcome, Reclaimed, Released, Schedule, Trouble, Wanted,
 };
 
 pub(crate) async fn an_event_is_stored_once_and_owed_to_whoever_wants_it_in_its_mode(harness: &dyn Harness) {
@@ -84,6 +84,43 @@ pub(crate) async fn what_a_killed_bridge_had_under_way_is_due_again(harness: &dy
     assert_eq!(shop.succeed(&lost).await, Finished::Lost);
 }
 
+/// Claims it and kills the bridge; tells how long it waits then, if it is due again.
+async fn interrupt(mut shop: Shop, harness: &dyn Harness) -> (Shop, Option<Duration>) {
+    let to = shop.store.agenda().await.unwrap()[0].0;
+    assert_eq!(shop.claim(to, 1).await.len(), 1, "it is due");
+    shop = shop.reopen(harness).await;
+    let due = shop.store.agenda().await.unwrap().first().map(|(_, at)| *at);
+    let wait = due.map(|at| at.since(shop.now));
+    if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+        assert!(shop.claim(to, 1).await.is_empty(), "not before its time");
+        shop.wait(wait);
+    }
+    (shop, wait)
+}
+
+pub(crate) async fn what_is_interrupted_again_and_again_waits_and_is_parked(harness: &dyn Harness) {
+    let mut shop = Shop::open(harness).await;
+    let to = shop.endpoint("*").await;
+    shop.ingest("e1").await;
+    let mut wait;
+    for least in [0, 5, 30] {
+        (shop, wait) = interrupt(shop, harness).await;
+        let seconds = wait.unwrap().as_secs_f64();
+        assert!((f64::from(least)..=f64::from(2 * least)).contains(&seconds), "{seconds} for {least}");
+    }
+    let one = shop.claim(to, 1).await.remove(0);
+    assert_eq!((one.attempt, one.earlier), (4, 3));
+    shop.fail(&one, status(500)).await;
+    for _ in 0..10 {
+        (shop, wait) = interrupt(shop, harness).await;
+        assert!(wait.is_some());
+    }
+    (shop, wait) = interrupt(shop, harness).await;
+    assert_eq!((wait, shop.state(one.key).await), (None, Some(DeliveryState::Parked)), "ten, and one more");
+    assert_eq!(shop.store.release(Mode::Test, one.key).await.unwrap(), Released::Due);
+    assert_eq!(interrupt(shop, harness).await.1, Some(Duration::ZERO), "forgiven, as after an answer");
+}
+
 pub(crate) async fn a_lease_that_ran_out_is_taken_back_and_no_other(harness: &dyn Harness) {
     let shop = Shop::open(harness).await;
     let to = shop.endpoint("*").await;
@@ -93,9 +130,10 @@ pub(crate) async fn a_lease_that_ran_out_is_taken_back_and_no_other(harness: &dy
         let under_way = under_way.iter().copied().collect();
         shop.store.reclaim(shop.now.plus(Duration::from_secs(seconds)), under_way)
     };
-    assert_eq!(after(29, &[]).await.unwrap(), 0);
-    assert_eq!(after(1_000_000, &[one.key]).await.unwrap(), 0, "a clock that jumped loses nobody's lease");
-    assert_eq!(after(30, &[]).await.unwrap(), 1);
+    assert_eq!(after(29, &[]).await.unwrap(), Reclaimed::default());
+    let jumped = after(1_000_000, &[one.key]).await.unwrap();
+    assert_eq!(jumped, Reclaimed::default(), "a clock that jumped loses nobody's lease");
+    assert_eq!(after(30, &[]).await.unwrap(), Reclaimed { due: 1, parked: 0 });
 }
 
 pub(crate) async fn what_became_too_old_ends_unsent(harness: &dyn Harness) {

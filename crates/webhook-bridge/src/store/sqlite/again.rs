@@ -184,7 +184,7 @@ fn set(
 ) -> Result<()> {
     let mut update = write.connection.prepare_cached(
         "UPDATE delivery SET state = ?3, due_at = ?4, finished_at = NULL, expires_at = ?5,
-         earlier = iif(?6, attempts, earlier + faults), faults = 0
+         earlier = iif(?6, attempts, earlier + faults), faults = 0, interrupted = 0
          WHERE endpoint_no = ?1 AND sequence = ?2",
     )?;
     let (expires_at, anew) = (expiry(event, now).as_millis(), attempts == Attempts::Anew);

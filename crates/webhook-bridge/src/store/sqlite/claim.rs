@@ -1,6 +1,5 @@
-//! Leasing what is due, and taking back what was lost.
+//! Leasing what is due.
 
-use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use super::writer::Write;
 use super::{health, line, secrets};
 use crate::model::{
     Claimed, DeliveryKey, DeliveryState, Ending, EndpointId, EndpointKey, EndpointUrl, Lease, Leased,
-    Payload, Schedule, Target, Trouble, Wanted,
+    Payload, Schedule, Target, Wanted,
 };
 use crate::trace;
 
@@ -30,10 +29,6 @@ pub(super) const DUE: &str =
 /// When an endpoint's first pending delivery is due: the first entry of a range.
 pub(super) const NEXT: &str = "SELECT due_at FROM delivery INDEXED BY delivery_due
      WHERE endpoint_no = ?1 AND state = 0 ORDER BY due_at LIMIT 1";
-
-/// Leases that ran out.
-pub(super) const LOST: &str = "SELECT endpoint_no, sequence, attempts FROM delivery INDEXED BY delivery_lease
-     WHERE state = 1 AND lease_until <= ?1";
 
 /// When an endpoint that cannot be read is looked at again.
 const UNREADABLE: Duration = Duration::from_secs(60);
@@ -154,37 +149,4 @@ fn leased(row: &Row<'_>, endpoint: EndpointKey, target: &Arc<Target>) -> Result<
 pub(super) fn next(write: &Write<'_>, endpoint: EndpointKey) -> Result<Option<Timestamp>> {
     let mut statement = write.connection.prepare_cached(NEXT)?;
     statement.query_row([endpoint.0], |row| Ok(Timestamp::from_millis(row.get(0)?))).optional()
-}
-
-/// Makes due again what is leased until this time or earlier and not under way, and stores those attempts as interrupted.
-pub(super) fn reclaim(
-    write: &mut Write<'_>,
-    (until, now): (Timestamp, Timestamp),
-    under_way: &HashSet<DeliveryKey>,
-) -> Result<u32> {
-    let mut lost = write.connection.prepare_cached(LOST)?;
-    let rows = lost.query_map([until.as_millis()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    let mut rows: Vec<(i64, u64, u32)> = rows.collect::<Result<_>>()?;
-    let key = |endpoint, sequence| DeliveryKey { endpoint: EndpointKey(endpoint), sequence };
-    rows.retain(|&(endpoint, sequence, _)| !under_way.contains(&key(endpoint, sequence)));
-    for &(endpoint, sequence, number) in &rows {
-        let mut update = write.connection.prepare_cached(
-            "UPDATE delivery SET state = 0, due_at = ?3, earlier = earlier + 1, lease = NULL, lease_until = NULL
-             WHERE endpoint_no = ?1 AND sequence = ?2",
-        )?;
-        update.execute(params![endpoint, sequence, now.as_millis()])?;
-        let mut insert = write.connection.prepare_cached(
-            "INSERT INTO attempt (endpoint_no, sequence, number, started_at, duration_ms, trouble)
-             VALUES (?1, ?2, ?3, ?4, 0, ?5)",
-        )?;
-        insert.execute(params![
-            endpoint,
-            sequence,
-            number,
-            now.as_millis(),
-            Trouble::Interrupted.as_str()
-        ])?;
-        write.hint(EndpointKey(endpoint), now);
-    }
-    Ok(u32::try_from(rows.len()).unwrap_or(u32::MAX))
 }

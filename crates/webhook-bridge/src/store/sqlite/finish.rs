@@ -11,13 +11,15 @@ use crate::model::{Attempt, DeliveryKey, DeliveryState, Finished, Next};
 /// The next state of what is leased and stands in no line. One that is parked is due no more but for its end.
 pub(super) const SETTLE: &str =
     "UPDATE delivery SET state = ?4, due_at = iif(?4 = 8, expires_at, coalesce(?5, due_at)),
-     finished_at = ?6, faults = faults + ?7, lease = NULL, lease_until = NULL
+     finished_at = ?6, faults = faults + ?7, interrupted = 0,
+     lease = NULL, lease_until = NULL
      WHERE endpoint_no = ?1 AND sequence = ?2 AND state = 1 AND lease = ?3 AND key IS NULL";
 
 /// The same of what stands in one.
 pub(super) const SETTLE_KEYED: &str =
     "UPDATE delivery SET state = ?4, due_at = iif(?4 = 8, expires_at, coalesce(?5, due_at)),
-     finished_at = ?6, faults = faults + ?7, lease = NULL, lease_until = NULL
+     finished_at = ?6, faults = faults + ?7, interrupted = 0,
+     lease = NULL, lease_until = NULL
      WHERE endpoint_no = ?1 AND sequence = ?2 AND state = 1 AND lease = ?3 RETURNING key";
 
 /// Stores what became of an attempt with what follows for its key and its endpoint, if its lease still holds.

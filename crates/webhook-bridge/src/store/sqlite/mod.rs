@@ -20,6 +20,7 @@ mod owe;
 mod prune;
 mod publishing;
 mod reader;
+mod reclaim;
 mod replay;
 mod routes;
 mod schema;
@@ -56,9 +57,9 @@ use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryCursor, DeliveryFilter, DeliveryKey,
     DeliveryRecord, DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList,
     EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Inbound, Ingested, KeyDigest,
-    KeyRecord, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, PublishedEvents, Recovered, Recovery,
-    Released, Replay, Replayed, Resent, Retention, Rotation, Sealed, SecretVersion, Standing, StoredEvent,
-    Wanted,
+    KeyRecord, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, PublishedEvents, Reclaimed,
+    Recovered, Recovery, Released, Replay, Replayed, Resent, Retention, Rotation, Sealed, SecretVersion,
+    Standing, StoredEvent, Wanted,
 };
 
 /// The store in one SQLite file (WAL, `synchronous=FULL`), for one bridge at a time.
@@ -96,7 +97,7 @@ impl SqliteStore {
         check(&connection)?;
         schema::migrate(&mut connection).map_err(|cause| error(&cause))?;
         let hints = Arc::new(Hints::default());
-        recover(&connection, now).map_err(|cause| error(&cause))?;
+        metrics.reclaimed(recover(&connection, now).map_err(|cause| error(&cause))?);
         let front = Attached::default();
         let (writer, thread) = Writer::start(connection, Arc::clone(&hints), Arc::clone(&front), metrics)?;
         let writer = Mutex::new(Some((Arc::new(writer), thread)));
@@ -168,13 +169,14 @@ fn check(connection: &Connection) -> Result<()> {
 }
 
 /// All leases are those of a process that is gone: nobody else has the lock.
-fn recover(connection: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+fn recover(connection: &Connection, now: Timestamp) -> rusqlite::Result<Reclaimed> {
     let (mut routes, mut known, mut hints) = (None, Known::default(), std::collections::HashMap::new());
     let transaction = connection.unchecked_transaction()?;
     let (routes, known, hints) = (&mut routes, &mut known, &mut hints);
     let mut write = Write { connection, routes, known, hints, front: None, sent: &mut Vec::new() };
-    claim::reclaim(&mut write, (Timestamp::from_millis(i64::MAX), now), &HashSet::new())?;
-    transaction.commit()
+    let reclaimed = reclaim::reclaim(&mut write, (Timestamp::from_millis(i64::MAX), now), &HashSet::new())?;
+    transaction.commit()?;
+    Ok(reclaimed)
 }
 
 /// What went wrong in SQLite: a full disk and the like may pass, the rest is a defect.
@@ -206,8 +208,8 @@ impl Store for SqliteStore {
         self.writer()?.call(move |write| finish::finish(write, &attempt, attempt.ended_at())).await
     }
 
-    async fn reclaim(&self, now: Timestamp, under_way: HashSet<DeliveryKey>) -> Result<u32> {
-        self.writer()?.call(move |write| claim::reclaim(write, (now, now), &under_way)).await
+    async fn reclaim(&self, now: Timestamp, under_way: HashSet<DeliveryKey>) -> Result<Reclaimed> {
+        self.writer()?.call(move |write| reclaim::reclaim(write, (now, now), &under_way)).await
     }
 
     async fn due(&self, now: Timestamp) -> Result<Vec<Due>> {

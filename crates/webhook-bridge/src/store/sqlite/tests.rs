@@ -197,7 +197,7 @@ async fn who_is_the_last_of_many_is_found() {
 const QUERIES: &[(&str, &[&str])] = &[
     (claim::DUE, &["delivery_due (endpoint_no=? AND due_at<?)", "INTEGER PRIMARY KEY"]),
     (claim::NEXT, &["delivery_due (endpoint_no=?)"]),
-    (claim::LOST, &["delivery_lease (lease_until<?)"]),
+    (reclaim::LOST, &["delivery_lease (lease_until<?)"]),
     (due::FIRST, &["delivery_due (endpoint_no>?)"]),
     (due::SENT, &["delivery_lease (lease_until>?)"]),
     (finish::SETTLE, &["PRIMARY KEY (endpoint_no=? AND sequence=?)"]),

@@ -97,6 +97,8 @@ CREATE TABLE delivery (
     faults INTEGER NOT NULL,
     -- How many its schedule does not count beside those: made before it began again, or interrupted.
     earlier INTEGER NOT NULL DEFAULT 0,
+    -- How many of the last ones, one after the other, ended with the bridge.
+    interrupted INTEGER NOT NULL DEFAULT 0,
     due_at INTEGER NOT NULL,
     -- From then on it is not sent: its age, or its event's time.
     expires_at INTEGER NOT NULL,
