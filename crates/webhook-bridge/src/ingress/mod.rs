@@ -10,7 +10,7 @@
 //!
 //! async fn paid(Webhook(event): Webhook<PaymentEvent>) -> StatusCode {
 //!     // An event may come twice, with the same id.
-//!     println!("{}", event.as_any().id());
+//!     println!("{}", event.as_event().id());
 //!     StatusCode::NO_CONTENT
 //! }
 //!
