@@ -40,21 +40,37 @@ pub(super) struct View {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "AttemptQuery")]
 pub(super) struct Asked {
-    endpoint: Option<String>,
-    /// `succeeded` or `failed`.
+    endpoint: String,
+    #[schemars(extend("enum" = STATUSES))]
     status: Option<String>,
     cursor: Option<String>,
+    #[schemars(range(min = 1, max = 250))]
     limit: Option<u32>,
 }
+
+/// Which attempts of a delivery.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "DeliveryAttemptQuery")]
+pub(super) struct Page {
+    #[schemars(extend("enum" = STATUSES))]
+    status: Option<String>,
+    cursor: Option<String>,
+    #[schemars(range(min = 1, max = 250))]
+    limit: Option<u32>,
+}
+
+/// What an attempt is.
+const STATUSES: [&str; 2] = ["succeeded", "failed"];
 
 /// `GET /v1/attempts`: those at an endpoint, of its newest delivery first.
 pub(super) async fn list(
     State(api): State<Api>,
     caller: Caller,
-    Parameters(mut asked): Parameters<Asked>,
+    Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<List<View>>, Problem> {
-    let endpoint = asked.endpoint.take().ok_or_else(|| Error::invalid("endpoint: must be named"))?;
-    answer(&api, caller.mode, filter(EndpointId::new(endpoint), None, asked)?).await
+    let Asked { endpoint, status, cursor, limit } = asked;
+    answer(&api, caller.mode, filter(EndpointId::new(endpoint), None, Page { status, cursor, limit })?).await
 }
 
 /// `GET /v1/deliveries/{id}/attempts`
@@ -62,7 +78,7 @@ pub(super) async fn of_delivery(
     State(api): State<Api>,
     caller: Caller,
     Id(id): Id,
-    Parameters(asked): Parameters<Asked>,
+    Parameters(asked): Parameters<Page>,
 ) -> Result<Json<List<View>>, Problem> {
     let delivery = find(&api, caller.mode, &id).await?;
     let filter = filter(delivery.endpoint, Some(delivery.key.sequence), asked)?;
@@ -75,7 +91,7 @@ async fn answer(api: &Api, mode: Mode, filter: AttemptFilter) -> Result<Json<Lis
     Ok(Json(List { list, next: found.next.map(|(sequence, number)| format!("{sequence}_{number}")) }))
 }
 
-fn filter(endpoint: EndpointId, sequence: Option<u64>, asked: Asked) -> Result<AttemptFilter> {
+fn filter(endpoint: EndpointId, sequence: Option<u64>, asked: Page) -> Result<AttemptFilter> {
     let succeeded = asked.status.map(|word| match word.as_str() {
         "succeeded" => Ok(true),
         "failed" => Ok(false),

@@ -31,6 +31,18 @@ pub(super) struct Raw {
     pub(super) bytes: Bytes,
 }
 
+/// A body of several events as it came, and the headers.
+#[derive(Debug)]
+pub(super) struct Several(pub(super) Raw);
+
+impl FromRequest<Api> for Several {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
+        Raw::from_request(request, api).await.map(Self)
+    }
+}
+
 impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     type Rejection = Problem;
 

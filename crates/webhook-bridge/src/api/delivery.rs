@@ -13,7 +13,9 @@ use super::problem::Problem;
 use super::reply::Accepted;
 use super::wish::within;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{DeliveryFilter, DeliveryId, DeliveryRecord, EndpointId, Mode, Released, Resent};
+use crate::model::{
+    DeliveryFilter, DeliveryId, DeliveryRecord, DeliveryState, EndpointId, Mode, Released, Resent,
+};
 
 /// How many are listed when nothing is said, and at most.
 pub(super) const LIMIT: (u32, u32) = (50, 250);
@@ -59,7 +61,7 @@ pub(super) struct Asked {
     endpoint: Option<String>,
     /// The id of an event.
     event: Option<String>,
-    /// `pending`, `in_flight`, `waiting`, `succeeded`, `exhausted`, `expired`, `refused`, `cancelled` or `parked`.
+    #[schemars(extend("enum" = DeliveryState::ALL.map(DeliveryState::as_str)))]
     state: Option<String>,
     #[serde(rename = "type")]
     event_type: Option<String>,
@@ -73,6 +75,7 @@ pub(super) struct Asked {
     until: Option<String>,
     /// The `next` of the page before, for the same query.
     cursor: Option<String>,
+    #[schemars(range(min = 1, max = 250))]
     limit: Option<u32>,
 }
 
@@ -140,8 +143,13 @@ pub(super) fn cursor<A: TryFrom<i64>, B: TryFrom<i64>>(text: &str) -> Result<(A,
 
 /// A time as RFC 3339 has it.
 pub(super) fn time(field: &str, text: Option<String>) -> Result<Option<Timestamp>> {
+    text.map(|text| instant(field, &text)).transpose()
+}
+
+/// A time that must be there.
+pub(super) fn instant(field: &str, text: &str) -> Result<Timestamp> {
     let invalid = |_| Error::invalid(format!("{field}: must be a time such as 2026-01-01T00:00:00Z"));
-    text.map(|text| text.parse().map_err(invalid)).transpose()
+    text.parse().map_err(invalid)
 }
 
 /// `GET /v1/deliveries/{id}`

@@ -15,8 +15,9 @@ use schemars::{JsonSchema, Schema, json_schema};
 
 use super::Api;
 use super::auth::Caller;
-use super::body::{Body, Id, Parameters, Raw};
+use super::body::{Body, Id, Parameters, Raw, Several};
 use super::problem::Problem;
+use super::publish::MOST;
 use super::tag::Seen;
 
 /// Where the document is.
@@ -134,21 +135,50 @@ impl<T: JsonSchema> OperationInput for Body<T> {
 
 impl OperationInput for Raw {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
-        let key = json_schema!({
-            "type": "object",
-            "properties": { "Idempotency-Key": {
-                "type": "string",
-                "maxLength": 255,
-                "description": "Once for each key: the same answer to the same body for a day, 409 to another.",
-            } },
-        });
-        add(ctx, operation, key, ParamLocation::Header);
-        body(
-            ctx,
-            operation,
-            json_schema!({ "description": "An event in its JSON form; or an array of them." }),
-        );
+        key(ctx, operation);
+        body(ctx, operation, event());
     }
+}
+
+impl OperationInput for Several {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        key(ctx, operation);
+        let array = json_schema!({ "type": "array", "items": event(), "minItems": 1, "maxItems": MOST });
+        let lines = json_schema!({ "type": "string", "description": "An event in each line." });
+        bodies(ctx, operation, [("application/json", array), ("application/x-ndjson", lines)]);
+    }
+}
+
+/// The header that makes publishing repeatable.
+fn key(ctx: &mut GenContext, operation: &mut Operation) {
+    let key = json_schema!({
+        "type": "object",
+        "properties": { "Idempotency-Key": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 255,
+            "description": "Once for each key: the same answer to the same body for a day, 409 to another.",
+        } },
+    });
+    add(ctx, operation, key, ParamLocation::Header);
+}
+
+/// What an event must have; whatever else it has is kept.
+fn event() -> Schema {
+    json_schema!({
+        "type": "object",
+        "description": "An event in its JSON form. Without `source` it is Payment Kit's.",
+        "properties": {
+            "id": { "type": "string" },
+            "type": { "type": "string" },
+            "livemode": { "type": "boolean" },
+            "source": { "type": "string" },
+            "created_at": { "type": "string" },
+            "data": {},
+        },
+        "required": ["id", "type", "livemode", "data", "created_at"],
+        "additionalProperties": true,
+    })
 }
 
 fn path() -> Schema {
@@ -161,8 +191,14 @@ fn add(ctx: &mut GenContext, operation: &mut Operation, schema: Schema, location
 }
 
 fn body(ctx: &mut GenContext, operation: &mut Operation, json_schema: Schema) {
-    let schema = Some(SchemaObject { json_schema, example: None, external_docs: None });
-    let media = MediaType { schema, ..MediaType::default() };
-    let content = [("application/json".to_owned(), media)].into_iter().collect();
+    bodies(ctx, operation, [("application/json", json_schema)]);
+}
+
+fn bodies<const N: usize>(ctx: &mut GenContext, operation: &mut Operation, kinds: [(&str, Schema); N]) {
+    let media = |json_schema| MediaType {
+        schema: Some(SchemaObject { json_schema, example: None, external_docs: None }),
+        ..MediaType::default()
+    };
+    let content = kinds.into_iter().map(|(kind, schema)| (kind.to_owned(), media(schema))).collect();
     set_body(ctx, operation, RequestBody { content, ..RequestBody::default() });
 }

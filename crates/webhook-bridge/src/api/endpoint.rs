@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::reply::{Created, Shown};
 use super::tag::Seen;
 use super::warning::warnings;
-use super::wish::{Wish, within};
+use super::wish::{Changes, Creation, within};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
     DisabledReason, Endpoint, EndpointChange, EndpointId, EndpointPage, EndpointStatus, Expected, Mode,
@@ -88,6 +88,7 @@ pub(super) struct List {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "EndpointQuery")]
 pub(super) struct Page {
+    #[schemars(range(min = 1, max = 100))]
     limit: Option<u32>,
     /// The `next` of the page before.
     cursor: Option<String>,
@@ -97,7 +98,7 @@ pub(super) struct Page {
 pub(super) async fn create(
     State(api): State<Api>,
     caller: Caller,
-    Body(wish): Body<Wish>,
+    Body(Creation(wish)): Body<Creation>,
 ) -> Result<Created<View>, Problem> {
     let (new, secret) = wish.create(&api, caller.mode).await?;
     let warnings = warnings(&new.enabled_events);
@@ -145,7 +146,7 @@ pub(super) async fn update(
     State(api): State<Api>,
     caller: Caller,
     Seen { id, expected }: Seen,
-    Body(wish): Body<Wish>,
+    Body(Changes(wish)): Body<Changes>,
 ) -> Result<Shown<View>, Problem> {
     let endpoint = find(&api, caller.mode, id).await?;
     let change = EndpointChange { expected, ..wish.change(&api, &endpoint).await? };

@@ -39,6 +39,7 @@ pub(super) struct View {
 #[schemars(rename = "ApiKeyRequest")]
 pub(super) struct Asked {
     /// Whose it is, or what for.
+    #[schemars(length(max = 512))]
     name: Option<String>,
     expires_at: Option<String>,
 }

@@ -15,7 +15,7 @@ use tracing::Span;
 
 use super::Api;
 use super::auth::Caller;
-use super::body::{Parameters, Raw, parse};
+use super::body::{Parameters, Raw, Several, parse};
 use super::delivery::time;
 use super::problem::Problem;
 use super::reply::{Accepted, Stored};
@@ -27,7 +27,7 @@ use crate::trace;
 /// For how long a key of publishing is remembered.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 /// The most events of one batch: so long others wait for the store at most.
-const MOST: usize = 256;
+pub(super) const MOST: usize = 256;
 
 /// What became of an event.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -75,7 +75,7 @@ pub(super) async fn batch(
     State(api): State<Api>,
     caller: Caller,
     Parameters(asked): Parameters<Asked>,
-    raw: Raw,
+    Several(raw): Several,
 ) -> Result<Accepted<Batch>, Problem> {
     let events = events(&raw)?;
     if events.is_empty() || events.len() > MOST {

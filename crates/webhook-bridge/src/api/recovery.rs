@@ -10,7 +10,7 @@ use serde_json::json;
 use super::Api;
 use super::auth::Caller;
 use super::body::{Body, Id};
-use super::delivery::{cursor, time};
+use super::delivery::{cursor, instant, time};
 use super::endpoint::{View, find, missing, store};
 use super::problem::Problem;
 use super::reply::{Accepted, Shown};
@@ -18,7 +18,8 @@ use super::tag::Seen;
 use super::wish::within;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{
-    DeliveryId, EnabledEvents, Endpoint, EndpointChange, EndpointStatus, Mode, NOTICES, Recovery, Replay,
+    DeliveryId, EnabledEvents, Endpoint, EndpointChange, EndpointStatus, Mode, NOTICES, Pace, Recovery,
+    Replay,
 };
 
 /// How many are looked at by one call at most, and how many in one transaction: others wait for no longer.
@@ -30,8 +31,15 @@ const TOGETHER: u32 = 250;
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "RecoverRequest")]
 pub(super) struct Asked {
-    since: Option<String>,
+    since: String,
     until: Option<String>,
+    /// Only events of these types and patterns.
+    types: Option<Vec<String>>,
+    /// How many are due in each second, the oldest first; otherwise all at once.
+    #[schemars(range(min = 1, max = 1000))]
+    rate: Option<u32>,
+    /// How many deliveries are looked at.
+    #[schemars(range(min = 1, max = 10000))]
     limit: Option<u32>,
     /// The `next` of the call before.
     cursor: Option<String>,
@@ -57,16 +65,23 @@ pub(super) async fn recover(
     Body(asked): Body<Asked>,
 ) -> Result<Json<Recovered>, Problem> {
     let endpoint = open(&api, caller.mode, id).await?;
-    let since = time("since", asked.since)?.ok_or_else(|| Error::invalid("since: is required"))?;
+    let since = instant("since", &asked.since)?;
     // What fails again meanwhile is not older than this.
     let now = Timestamp::now();
     let until = time("until", asked.until)?.unwrap_or(now);
     let after = asked.cursor.map(|text| cursor(&text)).transpose()?;
     let after = after.map(|(at, sequence)| (Timestamp::from_millis(at), sequence));
     let limit = within("limit", asked.limit, 1..=MOST)?.unwrap_or(MOST);
-    let recovery = Recovery { endpoint: endpoint.id, since, until, after, most: limit, now };
+    let types = asked.types.map(EnabledEvents::parse).transpose()?;
+    let pace = pace(asked.rate)?;
+    let recovery = Recovery { endpoint: endpoint.id, types, since, until, after, most: limit, pace, now };
     let step = if asked.dry_run { Step::Count } else { Step::Recover };
     Ok(Json(go(&api, caller.mode, recovery, step).await?))
+}
+
+/// How fast what is sent again is due.
+fn pace(rate: Option<u32>) -> Result<Pace> {
+    Ok(within("rate", rate, 1..=1000)?.map_or_else(Pace::default, Pace::per_second))
 }
 
 /// Whether it is done, or only counted.
@@ -81,7 +96,7 @@ async fn go(api: &Api, mode: Mode, recovery: Recovery, step: Step) -> Result<Rec
     let (mut deliveries, mut after, mut left) = (0, recovery.after, recovery.most);
     while left > 0 {
         let most = TOGETHER.min(left);
-        let part = Recovery { after, most, ..recovery.clone() };
+        let part = Recovery { after, most, pace: recovery.pace.after(deliveries), ..recovery.clone() };
         let part = match step {
             Step::Count => api.store.recoverable(mode, part).await?,
             Step::Recover => api.store.recover(mode, part).await?,
@@ -103,11 +118,15 @@ async fn go(api: &Api, mode: Mode, recovery: Recovery, step: Step) -> Result<Rec
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "ReplayRequest")]
 pub(super) struct Missed {
-    since: Option<String>,
+    since: String,
     until: Option<String>,
     /// Only these types and patterns, of those the endpoint wants.
     types: Option<Vec<String>>,
+    /// How many are due in each second, the oldest first; otherwise all at once.
+    #[schemars(range(min = 1, max = 1000))]
+    rate: Option<u32>,
     /// How many events are looked at.
+    #[schemars(range(min = 1, max = 10000))]
     limit: Option<u32>,
     /// The `next` of the call before.
     cursor: Option<String>,
@@ -129,10 +148,11 @@ pub(super) async fn replay(
     let replay = Replay {
         endpoint: endpoint.id,
         types: asked.types.map(EnabledEvents::parse).transpose()?,
-        since: time("since", asked.since)?.ok_or_else(|| Error::invalid("since: is required"))?,
+        since: instant("since", &asked.since)?,
         until: time("until", asked.until)?.unwrap_or(now),
         after: asked.cursor.map(after).transpose()?,
         most: within("limit", asked.limit, 1..=MOST)?.unwrap_or(MOST),
+        pace: pace(asked.rate)?,
     };
     let step = if asked.dry_run { Step::Count } else { Step::Recover };
     Ok(Json(again(&api, caller.mode, replay, step).await?))
@@ -142,7 +162,7 @@ async fn again(api: &Api, mode: Mode, replay: Replay, step: Step) -> Result<Reco
     let (mut deliveries, mut after, mut left) = (0, replay.after, replay.most);
     while left > 0 {
         let most = TOGETHER.min(left);
-        let part = Replay { after, most, ..replay.clone() };
+        let part = Replay { after, most, pace: replay.pace.after(deliveries), ..replay.clone() };
         let part = match step {
             Step::Count => api.store.replayable(mode, part).await?,
             Step::Recover => api.store.replay(mode, part).await?,
@@ -190,10 +210,11 @@ pub(super) async fn enable(
     let (version, now, mode) = (endpoint.version, Timestamp::now(), caller.mode);
     let (mut recovered, mut replayed) = (None, None);
     if let Some(since) = since {
-        let (id, most, after) = (endpoint.id.clone(), MOST, None);
-        let recovery = Recovery { endpoint: id.clone(), since, until: now, after, most, now };
+        let (id, types, most, after) = (endpoint.id.clone(), None, MOST, None);
+        let pace = Pace::default();
+        let recovery = Recovery { endpoint: id.clone(), types, since, until: now, after, most, pace, now };
         recovered = Some(go(&api, mode, recovery, Step::Recover).await?);
-        let replay = Replay { endpoint: id, types: None, since, until: now, after: None, most };
+        let replay = Replay { endpoint: id, types: None, since, until: now, after: None, most, pace };
         replayed = Some(again(&api, mode, replay, Step::Recover).await?);
     }
     Ok(Shown::tagged(Enabled { endpoint: endpoint.into(), recovered, replayed }, version))

@@ -29,6 +29,7 @@ const OVERLAP: (u64, u64) = (86_400, 604_800);
 pub(super) struct Asked {
     /// A secret to bring along; otherwise one is made.
     secret: Option<String>,
+    #[schemars(range(min = 0, max = 604800))]
     overlap_seconds: Option<u64>,
 }
 

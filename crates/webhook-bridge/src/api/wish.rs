@@ -1,13 +1,15 @@
 //! What is asked of an endpoint, by either API: every field parsed once.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use eventbus::Source;
 use eventbus::json::JsonMap;
 use eventbus::transport::Order;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use super::Api;
 use crate::error::{Error, Result};
@@ -17,27 +19,75 @@ use crate::model::{
 };
 use crate::signing::{FORMATS, Format};
 
-/// What is asked for. To make an endpoint, URL and events must be there; to change one, whatever is to be changed.
+/// An endpoint that is to be made: URL and events must be there.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Creation(pub(super) Wish);
+
+/// What is to be changed of an endpoint: whatever is there.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct Changes(pub(super) Wish);
+
+/// What is chosen when an endpoint is made, or changed by rotating its secret.
+const FIXED: [&str; 3] = ["signature", "secret", "source"];
+
+impl JsonSchema for Creation {
+    fn schema_name() -> Cow<'static, str> {
+        "EndpointCreateRequest".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Wish::json_schema(generator);
+        schema.insert("required".to_owned(), json!(["url", "enabled_events"]));
+        schema
+    }
+}
+
+impl JsonSchema for Changes {
+    fn schema_name() -> Cow<'static, str> {
+        "EndpointUpdateRequest".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = Wish::json_schema(generator);
+        if let Some(fields) = schema.ensure_object().get_mut("properties").and_then(Value::as_object_mut) {
+            fields.retain(|name, _| !FIXED.contains(&name.as_str()));
+        }
+        schema
+    }
+}
+
+/// What is asked of an endpoint, to make it or to change it.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "EndpointRequest")]
 pub(super) struct Wish {
     pub(super) url: Option<String>,
+    #[schemars(length(min = 1, max = 512))]
     pub(super) enabled_events: Option<Vec<String>>,
+    #[schemars(length(max = 512))]
     pub(super) description: Option<String>,
-    #[schemars(with = "Option<serde_json::Map<String, serde_json::Value>>")]
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub(super) metadata: Option<JsonMap>,
+    #[schemars(extend("enum" = ["enabled", "disabled", null]))]
     pub(super) status: Option<String>,
+    #[schemars(length(max = 512))]
     pub(super) api_version: Option<String>,
     /// `none`, or `key`: what has one key is delivered in order.
+    #[schemars(extend("enum" = ["none", "key", null]))]
     pub(super) ordering: Option<String>,
+    #[schemars(extend("enum" = FORMATS.iter().map(|format| Some(format.name)).chain([None]).collect::<Vec<_>>()))]
     pub(super) signature: Option<String>,
     /// A secret to bring along; otherwise one is made.
     pub(super) secret: Option<String>,
     pub(super) schedule: Option<Waits>,
+    #[schemars(range(min = 1, max = 64))]
     pub(super) max_in_flight: Option<u32>,
+    #[schemars(range(min = 1, max = 30))]
     pub(super) timeout_seconds: Option<u64>,
     /// `confirmed`: disabled after three deliveries answered 410 over ten minutes; `immediate`: after one.
+    #[schemars(extend("enum" = ["confirmed", "immediate", null]))]
     pub(super) gone_policy: Option<String>,
     /// The only source whose events it gets. Chosen when it is made; `gstable` where it is signed so.
     pub(super) source: Option<String>,

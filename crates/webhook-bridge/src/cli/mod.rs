@@ -4,6 +4,7 @@ mod client;
 mod deliveries;
 mod endpoints;
 mod failure;
+mod keys;
 mod sample;
 mod serve;
 mod table;
@@ -31,6 +32,7 @@ enum Command {
     Trigger(trigger::Trigger),
     Endpoints(endpoints::Endpoints),
     Deliveries(deliveries::Deliveries),
+    Keys(keys::Keys),
 }
 
 /// Runs what the arguments of the process say.
@@ -40,6 +42,7 @@ pub(crate) async fn run() -> ExitCode {
         Command::Trigger(trigger) => trigger.run().await,
         Command::Endpoints(endpoints) => endpoints.run().await,
         Command::Deliveries(deliveries) => deliveries.run().await,
+        Command::Keys(keys) => keys.run(),
     };
     match said.and_then(|text| print(&text)) {
         Ok(()) => ExitCode::SUCCESS,

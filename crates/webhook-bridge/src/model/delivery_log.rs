@@ -1,6 +1,7 @@
 //! What is told of deliveries and attempts: to read, not to act on.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use eventbus::Timestamp;
 
 use super::delivery::{DeliveryKey, DeliveryState, Ending, EndpointKey};
-use super::endpoint::EndpointId;
+use super::endpoint::{EnabledEvents, EndpointId};
 use super::event_log::StoredEvent;
 use crate::error::{Error, ErrorKind};
 
@@ -214,6 +215,8 @@ pub struct EventRecord {
 pub struct Recovery {
     /// The endpoint.
     pub endpoint: EndpointId,
+    /// Of these types only.
+    pub types: Option<EnabledEvents>,
     /// Stored at this time or later.
     pub since: Timestamp,
     /// Stored before this time.
@@ -222,8 +225,38 @@ pub struct Recovery {
     pub after: Option<(Timestamp, u64)>,
     /// How many are looked at, the oldest first.
     pub most: u32,
+    /// How far apart they are due.
+    pub pace: Pace,
     /// When that is.
     pub now: Timestamp,
+}
+
+/// How far apart deliveries are due that are sent again, so that an endpoint that is back is not flooded. By default not
+/// at all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pace {
+    rate: Option<NonZeroU32>,
+    done: u32,
+}
+
+impl Pace {
+    /// So many in each second; none is none.
+    pub fn per_second(rate: u32) -> Self {
+        Self { rate: NonZeroU32::new(rate), done: 0 }
+    }
+
+    /// The same after so many.
+    #[must_use]
+    pub fn after(self, done: u32) -> Self {
+        Self { done, ..self }
+    }
+
+    /// When the one of this index is due, from 0.
+    pub fn due(&self, now: Timestamp, index: usize) -> Timestamp {
+        let Some(rate) = self.rate else { return now };
+        let before = u64::from(self.done) + u64::try_from(index).unwrap_or(0);
+        now.plus(Duration::from_millis(before * 1000 / u64::from(rate.get())))
+    }
 }
 
 /// What came of a part of a recovery.

@@ -120,6 +120,11 @@ impl EnabledEvents {
         &self.texts
     }
 
+    /// Whether a type is one of them.
+    pub fn matches(&self, event_type: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(event_type))
+    }
+
     /// As they are matched.
     pub fn patterns(&self) -> &[Pattern] {
         &self.patterns

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use eventbus::Timestamp;
 
+use super::delivery_log::Pace;
 use super::endpoint::{EnabledEvents, EndpointId};
 
 /// An event that is stored.
@@ -80,6 +81,8 @@ pub struct Replay {
     pub after: Option<u64>,
     /// How many are looked at, the oldest first.
     pub most: u32,
+    /// How far apart they are due.
+    pub pace: Pace,
 }
 
 /// What came of a part of a replay.

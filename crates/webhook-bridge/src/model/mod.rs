@@ -28,7 +28,7 @@ pub use delivery::{
 };
 pub use delivery_log::{
     AttemptFilter, AttemptRecord, DeliveryCursor, DeliveryFilter, DeliveryId, DeliveryRecord, EventRecord,
-    LogPage, Recovered, Recovery, Released, Resent,
+    LogPage, Pace, Recovered, Recovery, Released, Resent,
 };
 pub use due::Due;
 pub use endpoint::{

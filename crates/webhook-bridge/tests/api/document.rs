@@ -42,7 +42,23 @@ impl Checked {
         let target = query.map_or(path_only.to_owned(), |query| format!("{path_only}?{query}"));
         let (status, answer) = self.client.send(method.clone(), &target.replace("{id}", fill), &body).await;
         self.check(&method, path_only, (status.as_u16(), &answer));
+        if status.is_success() {
+            let wrong = self.request(&method, path_only).wrong(query.unwrap_or_default(), &body);
+            assert!(wrong.is_empty(), "{method} {path}: {status} to what is not documented: {wrong:?}");
+        }
         (status.as_u16(), answer)
+    }
+
+    /// What the document says of the requests of an operation.
+    fn request(&self, method: &Method, path: &str) -> Asked {
+        let operation = &self.document["paths"][path][method.as_str().to_lowercase()];
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let query = parameters.into_iter().filter(|one| one["in"] == "query").collect();
+        let mut body = operation["requestBody"]["content"]["application/json"]["schema"].clone();
+        if let Some(name) = body["$ref"].as_str() {
+            body = self.document["components"]["schemas"][name.rsplit('/').next().unwrap()].clone();
+        }
+        Asked { query, body, components: self.document["components"].clone() }
     }
 
     fn check(&mut self, method: &Method, path: &str, (status, answer): (u16, &Value)) {
@@ -83,6 +99,127 @@ impl Checked {
         });
         methods.collect()
     }
+}
+
+/// What may be asked of an operation, by the document.
+struct Asked {
+    /// The parameters of its query.
+    query: Vec<Value>,
+    /// The schema of its body; `null` where it takes none.
+    body: Value,
+    components: Value,
+}
+
+impl Asked {
+    /// What the document does not allow in a request.
+    fn wrong(&self, query: &str, body: &Value) -> Vec<String> {
+        let pairs: Vec<_> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        let mut wrong: Vec<_> = pairs
+            .iter()
+            .filter(|(name, _)| !self.query.iter().any(|one| one["name"] == *name))
+            .map(|(name, _)| format!("{name} is no parameter"))
+            .collect();
+        for one in &self.query {
+            let given = pairs.iter().find(|(name, _)| one["name"] == *name);
+            let schema = |value: &str| {
+                let number = value.parse().map(|number: i64| json!(number)).unwrap_or(json!(value));
+                self.errors(&one["schema"], &number).is_empty()
+                    || self.errors(&one["schema"], &json!(value)).is_empty()
+            };
+            match given {
+                None if one["required"] == true => wrong.push(format!("{} is missing", one["name"])),
+                Some((name, value)) if !schema(value) => wrong.push(format!("{name} is {value}")),
+                _ => {}
+            }
+        }
+        if !self.body.is_null() {
+            let nothing = json!({});
+            wrong.extend(self.errors(&self.body, if body.is_null() { &nothing } else { body }));
+        }
+        wrong
+    }
+
+    fn errors(&self, schema: &Value, value: &Value) -> Vec<String> {
+        let mut schema = schema.clone();
+        schema["components"] = self.components.clone();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        validator.iter_errors(value).map(|error| error.to_string()).collect()
+    }
+
+    /// Values that a schema refuses: beside its range, none of its words, longer than it may be.
+    fn outside(schema: &Value) -> Vec<Value> {
+        let number = |name: &str| schema[name].as_i64();
+        let mut outside = Vec::new();
+        outside.extend(number("minimum").filter(|least| *least > 0).map(|least| json!(least - 1)));
+        outside.extend(number("maximum").map(|most| json!(most + 1)));
+        outside.extend(number("maxLength").map(|most| json!("x".repeat(most as usize + 1))));
+        outside.extend(schema["enum"].as_array().map(|_| json!("odd")));
+        outside.extend(number("minItems").map(|_| json!([])));
+        outside
+    }
+
+    /// Requests that the document refuses, each by one rule: queries, and bodies beside a right one.
+    fn refused(&self, right: &Value) -> (Vec<String>, Vec<Value>) {
+        let mut queries = vec!["colour=red".to_owned()];
+        for one in &self.query {
+            let name = one["name"].as_str().unwrap();
+            let text = |value: Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            queries.extend(
+                Self::outside(&one["schema"]).into_iter().map(|value| format!("{name}={}", text(value))),
+            );
+            queries.extend((one["required"] == true).then(String::new));
+        }
+        let mut bodies = Vec::new();
+        let Some(fields) = self.body["properties"].as_object() else { return (queries, bodies) };
+        for (name, schema) in fields {
+            bodies.extend(Self::outside(schema).into_iter().map(|value| with(right, name, value)));
+        }
+        for name in self.body["required"].as_array().into_iter().flatten() {
+            let mut without = right.clone();
+            without.as_object_mut().unwrap().remove(name.as_str().unwrap());
+            bodies.push(without);
+        }
+        if self.body["additionalProperties"] == false {
+            bodies.push(with(right, "colour", json!("red")));
+        }
+        (queries, bodies)
+    }
+}
+
+fn with(object: &Value, name: &str, value: Value) -> Value {
+    let mut object = object.clone();
+    object[name] = value;
+    object
+}
+
+/// What the document refuses is refused: every range, word, length, and whatever must or may not be there.
+async fn refusals(api: &mut Checked, (endpoint, url): (&str, &str), delivery: &str) {
+    let mut tried = 0;
+    for (method, path, _) in api.operations() {
+        let asked = api.request(&method, &path);
+        let (fill, right) = match path.as_str() {
+            "/v1/endpoints" => ("", json!({ "url": url, "enabled_events": ["*"] })),
+            "/v1/events" => ("", serde_json::from_str(EVENT).unwrap()),
+            path if path.ends_with("/recover") || path.ends_with("/replay") => {
+                (endpoint, json!({ "since": "2026-01-01T00:00:00Z" }))
+            }
+            path if path.starts_with("/v1/endpoints") => (endpoint, json!({})),
+            path if path.starts_with("/v1/deliveries") => (delivery, json!({})),
+            _ => ("evt_1", json!({})),
+        };
+        let (queries, bodies) = asked.refused(&right);
+        for query in queries.into_iter().filter(|_| !asked.query.is_empty()) {
+            let asked = format!("{path}?{query}");
+            let body = if method == Method::POST { right.clone() } else { Value::Null };
+            api.expect((method.clone(), &asked), fill, (body, 422)).await;
+            tried += 1;
+        }
+        for body in bodies {
+            api.expect((method.clone(), &path), fill, (body, 422)).await;
+            tried += 1;
+        }
+    }
+    assert!(tried > 60, "{tried}");
 }
 
 /// Lets no schema take members that it does not name, so that what is answered and not documented is found.
@@ -188,14 +325,19 @@ async fn events(api: &mut Checked, endpoint: &str) {
     api.expect((Method::POST, publish), "", (event.clone(), 202)).await;
     api.expect((Method::POST, "/v1/events"), "", (event.clone(), 200)).await;
     let live: Value = serde_json::from_str(&EVENT.replace("false", "true")).unwrap();
-    api.expect((Method::POST, "/v1/events"), "", (live, 403)).await;
+    api.expect((Method::POST, "/v1/events"), "", (live.clone(), 403)).await;
     let second: Value = serde_json::from_str(&EVENT.replace("evt_1", "evt_2")).unwrap();
     let batch = api.expect((Method::POST, "/v1/events/batch"), "", (json!([event, second]), 202)).await;
     assert_eq!(
         (&batch["list"][0]["duplicate"], &batch["list"][1]["duplicate"]),
         (&json!(true), &json!(false))
     );
-    api.expect((Method::POST, "/v1/events/batch"), "", (json!([second, {}]), 422)).await;
+    let third: Value = serde_json::from_str(&EVENT.replace("evt_1", "evt_3")).unwrap();
+    for with in [json!({}), live] {
+        let status = if with == json!({}) { 422 } else { 403 };
+        api.expect((Method::POST, "/v1/events/batch"), "", (json!([third, with]), status)).await;
+        api.expect((Method::GET, EVENT_PATH), "evt_3", (Value::Null, 404)).await;
+    }
     let listed = api.expect((Method::GET, "/v1/events?limit=1"), "", (Value::Null, 200)).await;
     assert!(listed["next"].is_string());
     let found = api.expect((Method::GET, EVENT_PATH), "evt_1", (Value::Null, 200)).await;
@@ -241,6 +383,8 @@ async fn every_operation_answers_as_the_document_says() {
     api.expect((Method::POST, "/v1/endpoints/{id}/pause"), &endpoint, (Value::Null, 200)).await;
     events(&mut api, &endpoint).await;
     deliveries(&mut api, &endpoint).await;
+    let waits = api.expect((Method::GET, "/v1/deliveries?limit=1"), "", (Value::Null, 200)).await;
+    refusals(&mut api, (&endpoint, &receiver.url()), waits["list"][0]["id"].as_str().unwrap()).await;
     api.expect((Method::DELETE, ENDPOINT), &endpoint, (Value::Null, 200)).await;
 
     let nobody = Client::new(bridge.address(), "whb_test_none");

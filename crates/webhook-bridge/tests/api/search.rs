@@ -87,6 +87,49 @@ async fn what_cannot_be_meant_is_refused() {
     scene.bridge.stop().await;
 }
 
+#[tokio::test]
+async fn a_key_of_publishing_is_for_the_same_bytes_and_the_same_time() {
+    let scene = Scene::start().await;
+    let at = |year| format!("/v1/events?expires_at={year}-01-01T00:00:00Z");
+    let first = scene.client.publish_at(&at(2998), ("key", EVENT)).await;
+    assert_eq!(first.0, StatusCode::ACCEPTED);
+    assert_eq!(scene.client.publish_at(&at(2998), ("key", EVENT)).await, first);
+    assert_eq!(scene.client.publish_at(&at(2999), ("key", EVENT)).await.0, StatusCode::CONFLICT);
+    assert_eq!(scene.client.publish("key", EVENT).await.0, StatusCode::CONFLICT);
+
+    let batch = format!("[{},{}]", EVENT.replace("evt_1", "evt_2"), EVENT.replace("evt_1", "evt_3"));
+    let first = scene.client.publish_at("/v1/events/batch", ("batch", &batch)).await;
+    assert_eq!((first.0, &first.1["list"][1]["duplicate"]), (StatusCode::ACCEPTED, &json!(false)));
+    assert_eq!(scene.client.publish_at("/v1/events/batch", ("batch", &batch)).await, first);
+    let (status, _) = scene.client.publish_at("/v1/events/batch", ("batch", &format!("[{EVENT}]"))).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    scene.bridge.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_has_so_many_events_and_none_more() {
+    let scene = Scene::start().await;
+    let events = |count| (0..count).map(|n| EVENT.replace("evt_1", &format!("evt_{n}"))).collect::<Vec<_>>();
+    for (count, status) in [
+        (257, StatusCode::UNPROCESSABLE_ENTITY),
+        (0, StatusCode::UNPROCESSABLE_ENTITY),
+        (256, StatusCode::ACCEPTED),
+    ] {
+        let array = format!("[{}]", events(count).join(","));
+        let lines = events(count).join("\n");
+        for (kind, body) in [("application/json", array), ("application/x-ndjson", lines)] {
+            assert_eq!(
+                scene.client.text("/v1/events/batch", (kind, &body)).await.0,
+                status,
+                "{count} {kind}"
+            );
+        }
+        let there = scene.client.get("/v1/events?limit=1").await.1["list"].as_array().unwrap().len();
+        assert_eq!(there, usize::from(status.is_success()), "all or none");
+    }
+    scene.bridge.stop().await;
+}
+
 /// Counted once, however often it is asked for.
 #[tokio::test]
 async fn publishing_again_with_a_key_counts_nothing() {

@@ -192,3 +192,28 @@ async fn another_server_is_not_taken_for_a_bridge() {
     assert_eq!(said.code, 1);
     assert_eq!(said.errors, format!("webhook-bridge: {url}/: 404 Not Found, and no answer of a bridge\n"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lost_all_keys_makes_another_beside_the_bridge() {
+    let (bridge, _receiver, folder) = scene().await;
+    let make = |more: &[&str]| {
+        let mut command = program(&[&["keys", "create"], more].concat());
+        command.env("WEBHOOK_BRIDGE_DATA", folder.path());
+        run(command)
+    };
+    for (more, mode) in [(vec!["--name", "mine"], "test"), (vec!["--live"], "live")] {
+        let made = make(&more);
+        assert_eq!((made.code, made.errors.as_str()), (0, ""));
+        let key = field(&made.out, "export WEBHOOK_BRIDGE_KEY=");
+        assert!(key.starts_with(&format!("whb_{mode}_")));
+        let listed = run({
+            let mut command = bridge.command(&["endpoints", "list"]);
+            command.env("WEBHOOK_BRIDGE_KEY", key);
+            command
+        });
+        assert_eq!((listed.code, listed.out.as_str()), (0, "none\n"), "{listed:?}");
+    }
+    let nowhere = run(program(&["keys", "create", "--data", "/nowhere"]));
+    assert_eq!(nowhere.code, 1);
+    assert!(nowhere.errors.contains("there is no store"), "{nowhere:?}");
+}

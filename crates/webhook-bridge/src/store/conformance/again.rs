@@ -1,12 +1,14 @@
 //! What was given up is tried again as if it were new, and nobody overwrites what somebody else changed.
 
+use std::time::Duration;
+
 use eventbus::Timestamp;
 
 use super::{Harness, Shop, status};
 use crate::error::ErrorKind;
 use crate::model::{
-    DeliveryKey, Ending, EndpointChange, EndpointId, EndpointKey, Expected, Mode, Next, Outcome, Recovery,
-    Released, Schedule, Trouble,
+    DeliveryKey, EnabledEvents, Ending, EndpointChange, EndpointId, EndpointKey, Expected, Mode, Next,
+    Outcome, Pace, Recovery, Released, Schedule, Trouble,
 };
 
 /// An endpoint, and this many events it was owed and that were given up after an attempt.
@@ -25,7 +27,8 @@ async fn given_up(harness: &dyn Harness, events: u32) -> (Shop, EndpointId, Endp
 /// All of it, this many at once.
 pub(crate) fn all(shop: &Shop, endpoint: &EndpointId, most: u32) -> Recovery {
     let (since, until) = (Timestamp::from_millis(0), Timestamp::from_millis(i64::MAX));
-    Recovery { endpoint: endpoint.clone(), since, until, after: None, most, now: shop.now }
+    let (types, pace) = (None, Pace::default());
+    Recovery { endpoint: endpoint.clone(), types, since, until, after: None, most, pace, now: shop.now }
 }
 
 pub(crate) async fn what_is_recovered_has_its_schedule_and_its_age_before_it(harness: &dyn Harness) {
@@ -57,6 +60,24 @@ pub(crate) async fn what_was_given_up_is_recovered_part_by_part(harness: &dyn Ha
     }
     assert_eq!(parts, [2, 2, 1]);
     assert_eq!(shop.claim(to, 9).await.len(), 5);
+}
+
+/// Two are due now and at half a second, the third in the next part at a second; others are left.
+pub(crate) async fn what_is_sent_again_is_what_was_asked_for_and_as_fast(harness: &dyn Harness) {
+    let (mut shop, id, to) = given_up(harness, 3).await;
+    let types = |text: &str| Some(EnabledEvents::parse(vec![text.to_owned()]).unwrap());
+    let other = Recovery { types: types("c.d"), ..all(&shop, &id, 9) };
+    assert_eq!(shop.store.recover(Mode::Test, other).await.unwrap().unwrap().deliveries, 0);
+    let pace = Pace::per_second(2);
+    let first = Recovery { types: types("a.*"), pace, ..all(&shop, &id, 2) };
+    let part = shop.store.recover(Mode::Test, first.clone()).await.unwrap().unwrap();
+    assert_eq!(part.deliveries, 2);
+    let second = Recovery { pace: pace.after(2), after: part.next, ..first };
+    assert_eq!(shop.store.recover(Mode::Test, second).await.unwrap().unwrap().deliveries, 1);
+    for due in [1, 1, 1] {
+        assert_eq!(shop.claim(to, 9).await.len(), due);
+        shop.wait(Duration::from_millis(500));
+    }
 }
 
 pub(crate) async fn only_what_is_parked_is_released_and_its_faults_are_forgiven(harness: &dyn Harness) {

@@ -9,7 +9,7 @@ use super::{Harness, Shop, event, status};
 use crate::error::ErrorKind;
 use crate::model::{
     DeliveryFilter, DeliveryKey, DeliveryState, EnabledEvents, Ending, EndpointId, EndpointKey, EndpointPage,
-    EndpointUrl, EventFilter, Expected, IdempotencyKey, KeyDigest, Mode, NewEndpoint, NewKey, Next,
+    EndpointUrl, EventFilter, Expected, IdempotencyKey, KeyDigest, Mode, NewEndpoint, NewKey, Next, Pace,
     Publication, Replay, Resent, Sealed, Start,
 };
 
@@ -141,6 +141,7 @@ pub(crate) async fn an_endpoint_is_given_once_what_it_missed(harness: &dyn Harne
         until: Timestamp::from_millis(i64::MAX),
         after,
         most,
+        pace: Pace::default(),
     };
     let counted = shop.store.replayable(Mode::Test, replay(None, 9)).await.unwrap().unwrap();
     assert_eq!((counted.deliveries, counted.next), (3, None));
@@ -174,6 +175,7 @@ pub(crate) async fn what_was_made_for_one_endpoint_is_given_to_no_other(harness:
         until: Timestamp::from_millis(i64::MAX),
         after: None,
         most: 9,
+        pace: Pace::default(),
     };
     assert_eq!(shop.store.replay(Mode::Test, replay).await.unwrap().unwrap().deliveries, 1);
     let to = shop.standing(&late).await.key;
@@ -194,7 +196,8 @@ pub(crate) async fn what_is_replayed_is_of_use_and_keeps_its_order(harness: &dyn
         let id = shop.store.create_endpoint(new, shop.now).await.unwrap().id;
         let to = shop.standing(&id).await.key;
         let (since, until) = (Timestamp::from_millis(0), Timestamp::from_millis(i64::MAX));
-        let replay = Replay { endpoint: id, types: None, since, until, after: None, most: 9 };
+        let replay =
+            Replay { endpoint: id, types: None, since, until, after: None, most: 9, pace: Pace::default() };
         assert_eq!(shop.store.replay(Mode::Test, replay).await.unwrap().unwrap().deliveries, made);
         for event in ["first", "second"].into_iter().take(made as usize) {
             let one = shop.store.deliveries(

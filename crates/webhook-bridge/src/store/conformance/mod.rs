@@ -68,6 +68,7 @@ macro_rules! suite {
         suite!(@ $harness, again:
             what_is_recovered_has_its_schedule_and_its_age_before_it
             what_was_given_up_is_recovered_part_by_part
+            what_is_sent_again_is_what_was_asked_for_and_as_fast
             only_what_is_parked_is_released_and_its_faults_are_forgiven
             what_somebody_else_changed_is_not_overwritten
         );
@@ -87,6 +88,7 @@ macro_rules! suite {
         suite!(@ $harness, retention:
             what_is_old_is_forgotten_little_by_little
             what_is_young_is_kept
+            what_is_left_of_a_deleted_endpoint_is_forgotten_after_a_month
             what_is_tried_again_is_whole_and_never_sent_without_its_body
             what_is_tried_again_is_not_forgotten_and_its_key_keeps_its_order
             bodies_are_forgotten_also_after_all_was_forgotten

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use eventbus::Timestamp;
 use eventbus::transport::Order;
 
 use super::{Harness, Shop, event, status};
 use crate::model::{
-    DeliveryKey, DeliveryState, Ending, EndpointChange, EndpointId, EndpointKey, EndpointStatus,
+    DeliveryKey, DeliveryState, Ending, EndpointChange, EndpointId, EndpointKey, EndpointStatus, Expected,
     IdempotencyKey, Ingested, Mode, Next, Outcome, Pruned, Publication, Recovery, Resent, Retention, Trouble,
 };
 
@@ -77,8 +76,7 @@ pub(crate) async fn what_is_young_is_kept(harness: &dyn Harness) {
 
 /// All that was given up of an endpoint.
 fn all(shop: &Shop, endpoint: &EndpointId) -> Recovery {
-    let (since, until) = (Timestamp::from_millis(0), Timestamp::from_millis(i64::MAX));
-    Recovery { endpoint: endpoint.clone(), since, until, after: None, most: 99, now: shop.now }
+    super::again::all(shop, endpoint, 99)
 }
 
 /// Tries it again now; tells how much that was.
@@ -173,4 +171,30 @@ pub(crate) async fn keys_of_publishing_that_ran_out_are_forgotten_little_by_litt
         forgotten += part;
     }
     assert_eq!(forgotten, u32::try_from(EVENTS).unwrap());
+}
+
+pub(crate) async fn what_is_left_of_a_deleted_endpoint_is_forgotten_after_a_month(harness: &dyn Harness) {
+    let mut shop = Shop::open(harness).await;
+    let (gone, other) = (shop.create(Mode::Test, "a.b").await, shop.endpoint("a.b").await);
+    let to = shop.standing(&gone).await.key;
+    for id in 0..EVENTS {
+        shop.ingest(&format!("e{id}")).await;
+    }
+    for one in shop.claim(to, 8).await {
+        shop.fail(&one, status(500)).await;
+    }
+    shop.store.delete_endpoint(Mode::Test, gone.clone(), Expected::Any).await.unwrap();
+    let first = DeliveryKey { endpoint: to, sequence: 1 };
+    shop.wait(28 * DAY);
+    forget(&shop).await;
+    assert_eq!(shop.state(first).await, Some(DeliveryState::Cancelled));
+    assert!(shop.store.standing(Mode::Test, gone.clone()).await.unwrap().is_some());
+    shop.wait(2 * DAY);
+    forget(&shop).await;
+    assert_eq!(shop.state(first).await, None);
+    assert!(shop.store.standing(Mode::Test, gone).await.unwrap().is_none());
+    assert!(shop.state(DeliveryKey { endpoint: other, ..first }).await.is_some(), "that of another is kept");
+    let next = shop.endpoint("a.b").await;
+    assert!(next.0 > to.0 && next != other, "its number is nobody else's");
+    assert!(shop.ingest("after").await.deliveries >= 2);
 }

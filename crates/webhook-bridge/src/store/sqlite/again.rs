@@ -1,7 +1,7 @@
 //! Deliveries made due again: one, or what was given up of an endpoint.
 
 use eventbus::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Result, params};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::line;
 use super::owe::expiry;
@@ -11,7 +11,7 @@ use crate::model::{DeliveryKey, DeliveryState, EndpointKey, Mode, Recovered, Rec
 
 /// What was given up of an endpoint, by its index, when the event of each is of no use any more, and whether its bytes
 /// are there.
-pub(super) const FAILED: &str = "SELECT d.created_at, d.sequence, e.expires_at, length(e.body) > 0
+pub(super) const FAILED: &str = "SELECT d.created_at, d.sequence, e.expires_at, length(e.body) > 0, e.type
      FROM delivery AS d INDEXED BY delivery_failed CROSS JOIN event AS e ON e.no = d.event_no
      WHERE d.endpoint_no = ?1 AND d.state IN (3, 4, 5, 8) AND d.state < 8 AND (d.created_at, d.sequence) > (?2, ?3)
      AND d.created_at < ?4 ORDER BY d.created_at, d.sequence LIMIT ?5";
@@ -100,8 +100,9 @@ pub(super) fn recover(
 ) -> Result<Option<Recovered>> {
     let Some(endpoint) = endpoint(write.connection, (mode, recovery))? else { return Ok(None) };
     let (useful, recovered) = failed(write.connection, endpoint, recovery)?;
-    for (sequence, expires_at, _) in useful {
-        again(write, DeliveryKey { endpoint, sequence }, Attempts::Anew, (recovery.now, expires_at))?;
+    for (index, (sequence, expires_at)) in useful.into_iter().enumerate() {
+        let due = recovery.pace.due(recovery.now, index);
+        again(write, DeliveryKey { endpoint, sequence }, Attempts::Anew, (due, expires_at))?;
     }
     Ok(Some(recovered))
 }
@@ -123,8 +124,8 @@ fn endpoint(connection: &Connection, (mode, recovery): (Mode, &Recovery)) -> Res
     find.query_row(params![id, mode.is_live()], |row| row.get(0).map(EndpointKey)).optional()
 }
 
-/// The number of a delivery, when its event is of no use any more, and whether the event's bytes are there.
-type Failed = (u64, Option<Timestamp>, bool);
+/// The number of a delivery, and when its event is of no use any more.
+type Failed = (u64, Option<Timestamp>);
 
 /// A part of what was given up: what is of use still.
 fn failed(
@@ -139,15 +140,20 @@ fn failed(
     let (at, sequence) = recovery.after.unwrap_or(before);
     let mut statement = connection.prepare_cached(FAILED)?;
     let asked = params![endpoint.0, at.as_millis(), sequence, recovery.until.as_millis(), recovery.most];
+    let wanted = |row: &Row<'_>, expires_at: Option<Timestamp>| -> Result<bool> {
+        let (whole, event_type): (bool, String) = (row.get(3)?, row.get(4)?);
+        let matches = recovery.types.as_ref().is_none_or(|types| types.matches(&event_type));
+        Ok(whole && matches && expires_at.is_none_or(|at| at > recovery.now))
+    };
     let rows = statement.query_map(asked, |row| {
         let expires_at = row.get::<_, Option<i64>>(2)?.map(Timestamp::from_millis);
-        Ok((Timestamp::from_millis(row.get(0)?), (row.get(1)?, expires_at, row.get(3)?)))
+        let place = (Timestamp::from_millis(row.get(0)?), row.get(1)?);
+        Ok((place, wanted(row, expires_at)?.then_some((place.1, expires_at))))
     })?;
-    let seen: Vec<(Timestamp, Failed)> = rows.collect::<Result<_>>()?;
+    let seen: Vec<((Timestamp, u64), Option<Failed>)> = rows.collect::<Result<_>>()?;
     let full = usize::try_from(recovery.most).is_ok_and(|most| seen.len() >= most);
-    let next = seen.last().filter(|_| full).map(|&(at, (sequence, ..))| (at, sequence));
-    let useful = |(_, expires_at, whole): &Failed| *whole && expires_at.is_none_or(|at| at > recovery.now);
-    let useful: Vec<_> = seen.into_iter().map(|(_, one)| one).filter(useful).collect();
+    let next = seen.last().filter(|_| full).map(|(place, _)| *place);
+    let useful: Vec<_> = seen.into_iter().filter_map(|(_, one)| one).collect();
     let deliveries = u32::try_from(useful.len()).unwrap_or(u32::MAX);
     Ok((useful, Recovered { deliveries, next }))
 }

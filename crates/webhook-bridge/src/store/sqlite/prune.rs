@@ -42,8 +42,12 @@ pub(super) const EVENTS: &str = "SELECT no, received_at,
 pub(super) const OWED: &str = "SELECT sequence FROM delivery INDEXED BY delivery_due
      WHERE endpoint_no = ?1 AND state = 0 LIMIT ?2";
 
-/// The next endpoints, those that were deleted too, and whether they were.
-pub(super) const ENDPOINTS: &str = "SELECT sequence.endpoint_no, coalesce(endpoint.status = 'deleted', 1)
+/// For how long a deleted endpoint's row is kept, so that what it was sent can still be looked at.
+const TOMBSTONE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The next endpoints, and when each was deleted, if it was.
+pub(super) const ENDPOINTS: &str = "SELECT sequence.endpoint_no,
+     CASE WHEN endpoint.no IS NULL THEN 0 WHEN endpoint.status = 'deleted' THEN endpoint.updated_at END
      FROM sequence LEFT JOIN endpoint ON endpoint.no = sequence.endpoint_no
      WHERE sequence.endpoint_no > ?1 ORDER BY sequence.endpoint_no LIMIT ?2";
 /// How many endpoints are looked at in one step.
@@ -64,18 +68,27 @@ pub(super) fn prune(write: &mut Write<'_>, keep: &Retention, now: Timestamp) -> 
 /// whether there are more endpoints to look at.
 fn endpoints(write: &mut Write<'_>, keep: &Retention, now: Timestamp) -> Result<(u32, u32, bool)> {
     let from: i64 = write.connection.query_row("SELECT endpoint FROM forgotten", [], |row| row.get(0))?;
-    let found: Vec<(i64, bool)> =
+    let found: Vec<(i64, Option<i64>)> =
         rows(write, ENDPOINTS, params![from, ROUND], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut reached = found.last().map(|(no, _)| *no).filter(|_| found.len() == ROUND);
     let (mut forgotten, mut cancelled) = (0, 0);
     for (no, deleted) in found {
         let endpoint = EndpointKey(no);
-        if deleted {
+        if deleted.is_some() {
             let ended = cancel(write, endpoint, now)?;
             (forgotten, cancelled) = (forgotten + ended, cancelled + ended);
         }
-        forgotten += attempts(write, endpoint, before(now, keep.attempts()))?;
-        forgotten += deliveries(write, endpoint, before(now, keep.deliveries()), now)?;
+        let bury = deleted.is_some_and(|at| at <= before(now, TOMBSTONE));
+        let (of_attempts, of_deliveries) = if bury {
+            (i64::MAX, i64::MAX)
+        } else {
+            (before(now, keep.attempts()), before(now, keep.deliveries()))
+        };
+        let left = attempts(write, endpoint, of_attempts)? + deliveries(write, endpoint, of_deliveries, now)?;
+        forgotten += left;
+        if bury {
+            forgotten += self::bury(write, endpoint)?;
+        }
         if forgotten >= STEP {
             // Again with this one: it may have more.
             reached = Some(no - 1);
@@ -86,6 +99,21 @@ fn endpoints(write: &mut Write<'_>, keep: &Retention, now: Timestamp) -> Result<
         write.connection.execute("UPDATE forgotten SET endpoint = ?1", [reached.unwrap_or(0)])?;
     }
     Ok((forgotten, cancelled, reached.is_some()))
+}
+
+/// Forgets an endpoint of which neither a delivery nor an attempt is left.
+fn bury(write: &Write<'_>, endpoint: EndpointKey) -> Result<u32> {
+    for what in [DELIVERIES, ATTEMPTS] {
+        if !rows(write, what, params![endpoint.0, 1], |_| Ok(()))?.is_empty() {
+            return Ok(0);
+        }
+    }
+    for table in ["endpoint_secret", "health", "sequence"] {
+        let delete = format!("DELETE FROM {table} WHERE endpoint_no = ?1");
+        write.connection.prepare_cached(&delete)?.execute([endpoint.0])?;
+    }
+    write.connection.prepare_cached("DELETE FROM endpoint WHERE no = ?1")?.execute([endpoint.0])?;
+    Ok(1)
 }
 
 fn before(now: Timestamp, keep: Duration) -> i64 {

@@ -6,9 +6,9 @@ use rusqlite::{Connection, OptionalExtension as _, Result, Row, params};
 
 use super::endpoints;
 use super::events::first_since;
-use super::owe::{Owed, owe};
+use super::owe::{Owed, expiry, owe};
 use super::writer::Write;
-use crate::model::{Endpoint, EndpointKey, EndpointStatus, Mode, Replay, Replayed};
+use crate::model::{EnabledEvents, Endpoint, EndpointKey, EndpointStatus, Mode, Replay, Replayed};
 
 /// A range of all events, each with whether it has its bytes still and is owed to the endpoint already.
 pub(super) const RANGE: &str = "SELECT no, livemode, source, type, key, received_at, expires_at, is_test,
@@ -22,11 +22,19 @@ pub(super) fn replay(write: &mut Write<'_>, (mode, replay): (Mode, &Replay)) -> 
     // Read here, so that what is numbered later is not older.
     let now = Timestamp::now();
     let (missing, next) = missing(write.connection, (to, &endpoint), (replay, now))?;
-    for event in &missing {
+    for (index, event) in missing.iter().enumerate() {
         let key = event.key.as_deref().filter(|_| endpoint.order == Order::PerKey);
         let (event_no, expires_at) = (event.no, event.expires_at);
         let owed = Owed { event_no, endpoint: to, key, expires_at, incoming: None };
-        owe(write, &owed, now)?;
+        let sequence = owe(write, &owed, now)?;
+        let due = replay.pace.due(now, index);
+        if due > now {
+            let later =
+                "UPDATE delivery SET due_at = ?3, expires_at = ?4 WHERE endpoint_no = ?1 AND sequence = ?2";
+            let expires_at = expiry(expires_at, due).as_millis();
+            let row = params![to.0, sequence, due.as_millis(), expires_at];
+            write.connection.prepare_cached(later)?.execute(row)?;
+        }
     }
     Ok(Some(Replayed { deliveries: u32::try_from(missing.len()).unwrap_or(u32::MAX), next }))
 }
@@ -86,9 +94,7 @@ fn missing(
 }
 
 fn wanted(event: &Looked, endpoint: &Endpoint, (replay, now): (&Replay, Timestamp)) -> bool {
-    let matches = |events: &crate::model::EnabledEvents| {
-        events.patterns().iter().any(|pattern| pattern.matches(&event.event_type))
-    };
+    let matches = |events: &EnabledEvents| events.matches(&event.event_type);
     !event.owed
         && event.whole
         && (replay.since..replay.until).contains(&event.received_at)
