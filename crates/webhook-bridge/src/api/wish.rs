@@ -168,7 +168,7 @@ impl Wish {
             api_version: limited("api_version", self.api_version)?,
             order: self.ordering.map(|word| order(&word)).transpose()?,
             schedule: self.schedule.map(Waits::parse).transpose()?,
-            max_in_flight: within("max_in_flight", self.max_in_flight, 1..=64)?,
+            max_in_flight: within("max_in_flight", self.max_in_flight, 1..=NewEndpoint::MOST_IN_FLIGHT)?,
             timeout: within("timeout_seconds", self.timeout_seconds, 1..=30)?.map(Duration::from_secs),
             gone_policy: self.gone_policy.map(|word| GonePolicy::parse(&word)).transpose()?,
             expected: Expected::Any,

@@ -20,7 +20,9 @@ use super::egress::Egress;
 use super::tls::Roots;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metrics;
-use crate::model::{Answer, Application, Attempt, EndpointUrl, Leased, Outcome, Prepared, Target, Trouble};
+use crate::model::{
+    Answer, Application, Attempt, EndpointUrl, Leased, NewEndpoint, Outcome, Prepared, Target, Trouble,
+};
 use crate::retry::{self, Case};
 use crate::signing::{Delivery, Format, webhook_id};
 use crate::trace;
@@ -158,7 +160,7 @@ impl Sender {
         let mut request = Request::new(Full::new(rendered.body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
-        headers(request.headers_mut(), leased, rendered.headers)?;
+        *request.headers_mut() = headers(leased, rendered.headers)?;
         Ok(request)
     }
 
@@ -192,7 +194,7 @@ fn client(connector: &Connector) -> Client<Connector, Full<Bytes>> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
-        .pool_max_idle_per_host(8)
+        .pool_max_idle_per_host(NewEndpoint::MOST_IN_FLIGHT as usize)
         .http1_max_buf_size(HEAD)
         .http1_max_headers(HEADERS)
         // Only what was never written is sent again: a pooled connection that closed before the request began.
@@ -200,9 +202,11 @@ fn client(connector: &Connector) -> Client<Connector, Full<Bytes>> {
         .build(connector.clone())
 }
 
-fn headers(headers: &mut HeaderMap, leased: &Leased, signed: Vec<(&'static str, String)>) -> Result<()> {
+fn headers(leased: &Leased, signed: Vec<(&'static str, String)>) -> Result<HeaderMap> {
     const AGENT: HeaderValue =
         HeaderValue::from_static(concat!("webhook-bridge/", env!("CARGO_PKG_VERSION")));
+    // Room for all of them, and for what the client adds.
+    let mut headers = HeaderMap::with_capacity(16);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(USER_AGENT, AGENT);
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -211,9 +215,9 @@ fn headers(headers: &mut HeaderMap, leased: &Leased, signed: Vec<(&'static str, 
     let traced = leased.trace.iter().flat_map(trace::headers);
     for (name, value) in traced.chain(signed) {
         let unusable = |cause| Error::new(ErrorKind::Internal, "a header cannot be sent").with_source(cause);
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_str(&value).map_err(unusable)?);
+        headers.insert(HeaderName::from_static(name), HeaderValue::try_from(value).map_err(unusable)?);
     }
-    Ok(())
+    Ok(headers)
 }
 
 fn failed(trouble: Trouble, note: String) -> Exchange {

@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -30,6 +31,8 @@ use crate::model::Trouble;
 const STEP: Duration = Duration::from_secs(5);
 /// How many addresses of a name are dialled at most.
 const DIALLED: usize = 8;
+/// How many connections are kept between requests, whoever's they are; one more is closed after its request.
+const KEPT: usize = 2048;
 
 /// Makes guarded connections. A pooled connection keeps to the address that was vetted when it was made.
 #[derive(Clone)]
@@ -37,6 +40,8 @@ pub(super) struct Connector {
     guard: Arc<Guard>,
     resolver: Resolver,
     tls: TlsConnector,
+    /// For each connection that may be used again.
+    kept: Arc<Semaphore>,
 }
 
 /// Why no connection was made.
@@ -66,7 +71,8 @@ impl Connector {
     /// A connector that trusts the roots Mozilla trusts.
     pub(super) fn new(egress: Egress) -> Result<Self> {
         let resolver = Resolver::new(&egress.dns_servers)?;
-        Ok(Self { guard: Arc::new(egress.guard), resolver, tls: tls::connector(&Roots::default())? })
+        let (tls, kept) = (tls::connector(&Roots::default())?, Arc::new(Semaphore::new(KEPT)));
+        Ok(Self { guard: Arc::new(egress.guard), resolver, tls, kept })
     }
 
     /// Trusts these too.
@@ -80,7 +86,9 @@ impl Connector {
         let secure = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
         let addresses = self.vet(host, uri.port_u16().unwrap_or(if secure { 443 } else { 80 })).await?;
         let stream = dial(&addresses).await?;
-        if secure { self.secure(host, stream).await } else { Ok(Stream::Plain(TokioIo::new(stream))) }
+        let kept = Arc::clone(&self.kept).try_acquire_owned().ok();
+        let wire = if secure { self.secure(host, stream).await? } else { Wire::Plain(TokioIo::new(stream)) };
+        Ok(Stream { wire, kept })
     }
 
     /// The addresses of a host, if the guard admits all of them.
@@ -97,12 +105,12 @@ impl Connector {
         }
     }
 
-    async fn secure(self, host: &str, stream: TcpStream) -> Result<Stream, ConnectError> {
+    async fn secure(self, host: &str, stream: TcpStream) -> Result<Wire, ConnectError> {
         let failed = |note: String| ConnectError::new(Trouble::Tls, note);
         let name = ServerName::try_from(host.to_owned()).map_err(|error| failed(error.to_string()))?;
         let shaken = timeout(STEP, self.tls.connect(name, stream)).await;
         let stream = shaken.map_err(|_| failed("handshake timed out".into()))?;
-        Ok(Stream::Tls(Box::new(TokioIo::new(stream.map_err(|error| failed(tls::explain(&error)))?))))
+        Ok(Wire::Tls(Box::new(TokioIo::new(stream.map_err(|error| failed(tls::explain(&error)))?))))
     }
 }
 
@@ -146,15 +154,26 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// A connection, secured or not.
-pub(super) enum Stream {
+/// A connection.
+pub(super) struct Stream {
+    wire: Wire,
+    /// That it may be used again.
+    kept: Option<OwnedSemaphorePermit>,
+}
+
+/// Secured or not.
+enum Wire {
     Plain(TokioIo<TcpStream>),
     Tls(Box<TokioIo<TlsStream<TcpStream>>>),
 }
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        Connected::new()
+        let connected = Connected::new();
+        if self.kept.is_none() {
+            connected.poison();
+        }
+        connected
     }
 }
 
@@ -164,45 +183,88 @@ impl Read for Stream {
         cx: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buffer),
+        match &mut self.get_mut().wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Wire::Tls(stream) => Pin::new(&mut **stream).poll_read(cx, buffer),
         }
     }
 }
 
 impl Write for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),
+        match &mut self.get_mut().wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Wire::Tls(stream) => Pin::new(&mut **stream).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
+        match &mut self.get_mut().wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Wire::Tls(stream) => Pin::new(&mut **stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
+        match &mut self.get_mut().wire {
+            Wire::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::{BodyExt as _, Empty};
+    use hyper_util::client::legacy::Client;
+    use hyper_util::rt::TokioExecutor;
     use rcgen::{CertifiedKey, generate_simple_self_signed};
     use rustls::ServerConfig;
     use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
 
+    use super::super::egress::Allowed;
     use super::*;
+
+    /// Answers each request; gives how many connections two requests took.
+    async fn taken(kept: usize) -> usize {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let allowed: Allowed = format!("127.0.0.1/32:{}", address.port()).parse().unwrap();
+        let connector = Connector::new(vec![allowed].into()).unwrap();
+        connector.kept.forget_permits(KEPT - kept);
+        let client: Client<_, Empty<bytes::Bytes>> = Client::builder(TokioExecutor::new()).build(connector);
+        let (count, mut counted) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                count.send(()).unwrap();
+                tokio::spawn(async move {
+                    let mut bytes = [0; 4096];
+                    while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {
+                        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+                    }
+                });
+            }
+        });
+        for _ in 0..2 {
+            let answer = client.get(format!("http://{address}/").parse().unwrap()).await.unwrap();
+            answer.into_body().collect().await.unwrap();
+            // The connection goes back to the pool in a task of its own.
+            tokio::task::yield_now().await;
+        }
+        let mut taken = 0;
+        while counted.try_recv().is_ok() {
+            taken += 1;
+        }
+        taken
+    }
+
+    #[tokio::test]
+    async fn no_more_connections_are_kept_than_there_is_room_for() {
+        assert_eq!((taken(1).await, taken(0).await), (1, 2));
+    }
 
     /// Which certificate a server shows is decided by the name it is asked for.
     #[tokio::test]

@@ -224,6 +224,8 @@ impl NewEndpoint {
 
     /// The default of [`max_in_flight`](Self::max_in_flight).
     pub const IN_FLIGHT: u32 = 8;
+    /// The most that [`max_in_flight`](Self::max_in_flight) may be.
+    pub const MOST_IN_FLIGHT: u32 = 64;
     /// The default of [`timeout`](Self::timeout).
     pub const TIMEOUT: Duration = Duration::from_secs(15);
     /// The default of [`api_version`](Self::api_version): the one Payment Kit's documentation shows.

@@ -42,6 +42,7 @@ use async_trait::async_trait;
 use eventbus::transport::Order;
 use eventbus::{AnyEvent, Timestamp};
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use rustix::fs::{FlockOperation, flock};
 
 use self::ingest::Incoming;
@@ -146,12 +147,18 @@ const PAGES: u32 = 4000;
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.set_prepared_statement_cache_capacity(128);
+    plan_once(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Pages that each commit changes are copied into the file once for many of them.
     connection.pragma_update(None, "wal_autocheckpoint", PAGES)?;
     connection.pragma_update(None, "cache_size", PAGES)?;
     Ok(connection)
+}
+
+/// Keeps the plan of a statement whatever is bound to it: otherwise SQLite plans those with partial indexes anew each time.
+fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Refuses a file that a newer bridge wrote.

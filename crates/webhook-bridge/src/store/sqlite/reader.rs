@@ -49,10 +49,10 @@ impl Reader {
     fn connection(&self) -> Result<Connection> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let open = || {
-            Connection::open_with_flags(
-                &*self.path,
-                OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
-            )
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(&*self.path, flags)?;
+            super::plan_once(&connection)?;
+            Ok(connection)
         };
         idle.map_or_else(open, Ok).map_err(|cause| super::error(&cause))
     }
