@@ -16,6 +16,8 @@ use crate::model::{Claimed, EndpointKey, NewEndpoint, Wanted};
 
 /// The most that one endpoint is given in its turn, so that a long backlog does not fill a round.
 const TURN: u32 = 32;
+/// How often a slot goes to the next delivery of its endpoint while others wait for one.
+const RELAYS: u32 = 8;
 /// How many requests may begin of each pace, whoever's they are. What turns out to be of a later one may exceed that one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slots {
@@ -80,6 +82,8 @@ struct Request {
     endpoint: EndpointKey,
     began: Timestamp,
     pace: Pace,
+    /// How often its slot went on to it.
+    relays: u32,
 }
 
 #[derive(Debug)]
@@ -182,7 +186,8 @@ impl Agenda {
         lane.stands = Stands::Nowhere;
         lane.due = [lane.due, claimed.next_due].into_iter().flatten().min();
         let pace = lane.pace;
-        let keys = (0..count).map(|_| self.begin(Request { endpoint, began: now, pace })).collect();
+        let keys =
+            (0..count).map(|_| self.begin(Request { endpoint, began: now, pace, relays: 0 })).collect();
         self.place(endpoint, now);
         self.forget(endpoint);
         keys
@@ -203,9 +208,30 @@ impl Agenda {
         }
         let lane = self.lanes.entry(endpoint).or_default();
         (lane.in_flight, lane.most) = (in_flight + 1, most);
-        let key = self.begin(Request { endpoint, began: now, pace });
+        let key = self.begin(Request { endpoint, began: now, pace, relays: 0 });
         self.place(endpoint, now);
         Some(key)
+    }
+
+    /// Whether the slot of a request that ends may go to the next delivery of its endpoint, without asking the store: where
+    /// that answers soon and nobody else waits, or has waited for long.
+    pub(super) fn may_relay(&self, key: RequestKey, most: u32) -> bool {
+        let Some(request) = self.requests.get(&key) else { return false };
+        let Some(lane) = self.lanes.get(&request.endpoint) else { return false };
+        let waits = |other: &EndpointKey| *other != request.endpoint;
+        let fair = request.relays < RELAYS || !self.ready[Pace::Quick as usize].iter().any(waits);
+        !self.closed && request.pace == Pace::Quick && lane.in_flight <= most && fair
+    }
+
+    /// A request ended, and its slot goes to the next delivery of its endpoint.
+    pub(super) fn relay(&mut self, key: RequestKey, now: Timestamp) -> RequestKey {
+        let Some(request) = self.requests.remove(&key) else { return key };
+        self.under_way[request.pace as usize].remove(&(request.began, key));
+        let pace = Pace::of(now.since(request.began));
+        if let Some(lane) = self.lanes.get_mut(&request.endpoint) {
+            lane.pace = pace;
+        }
+        self.begin(Request { began: now, pace, relays: request.relays + 1, ..request })
     }
 
     /// Admits nothing from now on.

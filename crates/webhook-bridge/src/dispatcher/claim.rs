@@ -117,7 +117,7 @@ async fn claim(desk: &Arc<Desk>) {
 
 /// What was lost: leases whose requests are no more, and word of what is due.
 pub(super) async fn sweep_up(desk: &Desk) {
-    let (now, under_way) = (Timestamp::now(), desk.under_way().iter().copied().collect());
+    let (now, under_way) = (Timestamp::now(), desk.under_way().keys().copied().collect());
     match desk.store.reclaim(now, under_way).await {
         Ok(Reclaimed { due: 0, parked: 0 }) => {}
         Ok(reclaimed) => {

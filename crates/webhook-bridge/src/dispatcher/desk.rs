@@ -1,6 +1,6 @@
 //! Who has room, and what is under way: shared by the task that claims, the store's writer and each request.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ pub(super) struct Desk {
     bus: Option<EventBus>,
     agenda: Mutex<Agenda>,
     /// What requests are under way for: a lease of one of these is not lost, whatever the clock says.
-    under_way: Mutex<HashSet<DeliveryKey>>,
+    under_way: Mutex<HashMap<DeliveryKey, RequestKey>>,
     /// Rung when there may be something to claim, or nothing is under way any more after the end.
     pub(super) bell: Notify,
     runtime: Handle,
@@ -64,7 +64,7 @@ impl Desk {
         self.agenda.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn under_way(&self) -> MutexGuard<'_, HashSet<DeliveryKey>> {
+    pub(super) fn under_way(&self) -> MutexGuard<'_, HashMap<DeliveryKey, RequestKey>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -102,12 +102,16 @@ impl Desk {
         self.sender.metrics()
     }
 
-    async fn deliver(&self, leased: &Leased) {
+    /// Makes an attempt and stores it; gives the delivery that follows it in its slot.
+    async fn deliver(&self, leased: &Leased) -> Option<Leased> {
         let attempt = self.sender.attempt(leased).await;
         let (next, metrics) = (attempt.next, self.metrics());
         metrics.attempted(&attempt);
         log(&attempt);
-        let finished = self.finish(attempt).await;
+        let (finished, follows) = match self.finish(attempt).await {
+            Ok((finished, follows)) => (Ok(finished), follows),
+            Err(error) => (Err(error), None),
+        };
         if matches!(finished, Ok(Finished::Stored | Finished::Opened | Finished::Told(_))) {
             metrics.followed(next, leased);
         }
@@ -126,11 +130,12 @@ impl Desk {
             Err(error) if error.kind() == ErrorKind::Closed => {}
             Err(error) => tracing::error!(%error, "an attempt could not be stored"),
         }
+        follows
     }
 
     /// Stores what became of an attempt; while the store is in trouble, again and again, for what was delivered and not
     /// stored is delivered twice.
-    async fn finish(&self, attempt: Attempt) -> Result<Finished> {
+    async fn finish(&self, attempt: Attempt) -> Result<(Finished, Option<Leased>)> {
         let until = Instant::now() + KEPT;
         loop {
             match self.store.finish(attempt.clone()).await {
@@ -161,6 +166,11 @@ impl Front for Desk {
         let request = self.agenda().admit(endpoint, most, Timestamp::now())?;
         Some(Box::new(Room { desk, request, delivery: None }))
     }
+
+    fn relay(&self, ended: DeliveryKey, most: u32) -> bool {
+        let request = self.under_way().get(&ended).copied();
+        request.is_some_and(|request| self.agenda().may_relay(request, most))
+    }
 }
 
 /// A request's slot; given back when the request ends, also by a panic.
@@ -171,16 +181,33 @@ struct Room {
     delivery: Option<DeliveryKey>,
 }
 
+impl Room {
+    /// Notes what the request is for.
+    fn take(&mut self, delivery: DeliveryKey) {
+        let mut under_way = self.desk.under_way();
+        under_way.insert(delivery, self.request);
+        if let Some(before) = self.delivery.replace(delivery) {
+            under_way.remove(&before);
+        }
+    }
+}
+
 impl Ticket for Room {
-    fn send(mut self: Box<Self>, mut leased: Leased) {
+    fn send(mut self: Box<Self>, leased: Leased) {
         let desk = Arc::clone(&self.desk);
-        desk.under_way().insert(leased.key);
-        self.delivery = Some(leased.key);
+        self.take(leased.key);
         desk.runtime.spawn(async move {
-            // Each attempt is a span of its own.
-            leased.trace = leased.trace.map(|publisher| publisher.child());
-            let span = span(&leased);
-            self.desk.deliver(&leased).instrument(span).await;
+            let mut next = Some(leased);
+            while let Some(mut leased) = next {
+                // Each attempt is a span of its own.
+                leased.trace = leased.trace.map(|publisher| publisher.child());
+                let span = span(&leased);
+                next = self.desk.deliver(&leased).instrument(span).await;
+                if let Some(next) = &next {
+                    self.request = self.desk.agenda().relay(self.request, Timestamp::now());
+                    self.take(next.key);
+                }
+            }
         });
     }
 }

@@ -22,7 +22,7 @@ use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryCursor, DeliveryFilter, DeliveryKey,
     DeliveryRecord, DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList,
     EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Inbound, Ingested, KeyDigest,
-    KeyRecord, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, PublishedEvents, Reclaimed,
+    KeyRecord, Leased, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, PublishedEvents, Reclaimed,
     Recovered, Recovery, Released, Replay, Replayed, Resent, Retention, Rotation, Sealed, SecretVersion,
     Standing, StoredEvent, Wanted,
 };
@@ -63,8 +63,9 @@ pub trait Store: Debug + Send + Sync {
 
     /// Stores an attempt and what follows from it in one transaction, if its lease still holds: the delivery's next
     /// state, the next one of its key, how its endpoint is doing. Where the endpoint's owner should know of that, an event
-    /// that tells so is stored with it, owed to whoever wants it.
-    async fn finish(&self, attempt: Attempt) -> Result<Finished>;
+    /// that tells so is stored with it, owed to whoever wants it. Where the [front](Front::relay) lets it, what is due next of
+    /// a healthy endpoint is leased in the same transaction, to be sent in the room of this one.
+    async fn finish(&self, attempt: Attempt) -> Result<(Finished, Option<Leased>)>;
 
     /// Takes back deliveries whose lease ran out, but for those whose requests are under way: each is due again, its attempt
     /// stored as interrupted: at once, and after longer and longer where that happens again and again, until it is parked.

@@ -121,6 +121,48 @@ fn endpoints_share_what_room_there_is_and_take_turns() {
 }
 
 #[test]
+fn a_slot_goes_on_to_its_endpoint_until_others_have_waited_for_long() {
+    let mut desk = Desk::new(Slots { quick: 1, ..SLOTS });
+    desk.due(1, NOW);
+    desk.claim(NOW, Some(NOW));
+    let mut key = desk.under_way[0].1;
+    let most = NewEndpoint::IN_FLIGHT;
+    for _ in 0..2 * RELAYS {
+        assert!(desk.agenda.may_relay(key, most), "nobody waits");
+        key = desk.agenda.relay(key, NOW);
+    }
+    assert!(!desk.agenda.may_relay(key, 0), "it takes fewer now");
+    desk.due(2, NOW);
+    assert!(!desk.agenda.may_relay(key, most), "it had its share");
+    desk.agenda.finished(key, NOW);
+    assert_eq!(desk.claim(NOW, None), [(1, 1)], "who came first");
+    let mut key = desk.under_way[1].1;
+    for _ in 0..RELAYS {
+        assert!(desk.agenda.may_relay(key, most));
+        key = desk.agenda.relay(key, NOW);
+    }
+    assert!(!desk.agenda.may_relay(key, most));
+    desk.agenda.finished(key, NOW);
+    assert_eq!(desk.claim(NOW, None), [(2, 1)]);
+    let key = desk.under_way[2].1;
+    assert!(desk.agenda.may_relay(key, most));
+    desk.agenda.close();
+    assert!(!desk.agenda.may_relay(key, most), "none begins after the end");
+    desk.agenda.finished(key, NOW);
+    assert!(desk.agenda.is_over());
+}
+
+#[test]
+fn a_slow_endpoint_keeps_no_slot() {
+    let mut desk = Desk::new(SLOTS);
+    desk.due(1, NOW);
+    desk.claim(NOW, None);
+    let key = desk.under_way[0].1;
+    let key = desk.agenda.relay(key, NOW.plus(SLOW));
+    assert!(!desk.agenda.may_relay(key, NewEndpoint::IN_FLIGHT));
+}
+
+#[test]
 fn what_is_due_later_waits_for_its_time_and_an_earlier_hint_wins() {
     let mut desk = Desk::new(SLOTS);
     desk.due(1, LATER);

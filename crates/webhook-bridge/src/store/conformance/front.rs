@@ -1,11 +1,14 @@
 //! The short way: what is stored while there is room is handed over leased, as safe as if it had been claimed.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use eventbus::transport::Order;
 
 use super::{Harness, Shop};
-use crate::model::{DeliveryState, EndpointKey, EndpointStatus, Finished, Leased, Mode, Outcome, Trouble};
+use crate::model::{
+    DeliveryKey, DeliveryState, EndpointKey, EndpointStatus, Finished, Leased, Mode, Next, Outcome, Trouble,
+};
 use crate::store::{Front, Ticket};
 
 /// Has room for so many requests, and keeps what it is handed.
@@ -26,6 +29,12 @@ impl Front for Desk {
         let mut room = self.room.lock().unwrap();
         *room = room.checked_sub(1)?;
         Some(Box::new(Slot { room: Arc::clone(&self.room), handed: Arc::clone(&self.handed) }))
+    }
+
+    /// Lets the next one follow where there is no room for more.
+    fn relay(&self, _: DeliveryKey, most: u32) -> bool {
+        assert_eq!(most, crate::model::NewEndpoint::IN_FLIGHT);
+        *self.room.lock().unwrap() == 0
     }
 }
 
@@ -69,6 +78,39 @@ pub(crate) async fn what_is_stored_while_there_is_room_is_leased_at_once(harness
     drop(desk);
     shop.ingest("e3").await;
     assert_eq!(shop.ids(to).await, ["e3"], "who is gone is not asked");
+}
+
+pub(crate) async fn what_is_due_next_follows_in_the_room_of_what_was_delivered(harness: &dyn Harness) {
+    let shop = Shop::open(harness).await;
+    let to = shop.endpoint("*").await;
+    let well = || (super::status(200), Next::Succeeded);
+    shop.ingest("e1").await;
+    let first = shop.claim(to, 1).await.remove(0);
+    for id in ["e2", "e3", "e4"] {
+        shop.ingest(id).await;
+    }
+    let desk = Desk::attach(&shop, 0);
+    let (finished, second) = shop.follow(&first, well()).await;
+    let second = second.unwrap();
+    assert_eq!((finished, second.attempt, second.payload.event_id.as_str()), (Finished::Stored, 1, "e2"));
+    assert_eq!(shop.state(second.key).await, Some(DeliveryState::Leased));
+    let (finished, none) = shop.follow(&first, well()).await;
+    assert_eq!((finished, none.is_none()), (Finished::Lost, true), "whose lease is gone gives no room");
+    let third = shop.follow(&second, well()).await.1.unwrap();
+    assert_eq!(third.payload.event_id, "e3");
+    drop(desk);
+    assert!(shop.follow(&third, well()).await.1.is_none(), "nobody is there to send it");
+
+    let desk = Desk::attach(&shop, 0);
+    let fourth = shop.claim(to, 1).await.remove(0);
+    assert_eq!(fourth.payload.event_id, "e4");
+    assert!(shop.follow(&fourth, well()).await.1.is_none(), "nothing is due any more");
+    shop.ingest("e5").await;
+    shop.ingest("e6").await;
+    let fifth = shop.claim(to, 1).await.remove(0);
+    let refused = (Outcome::Failed(Trouble::Timeout), Next::Retry(shop.now.plus(Duration::from_secs(9))));
+    assert!(shop.follow(&fifth, refused).await.1.is_none(), "for one that fails it is claimed");
+    drop(desk);
 }
 
 pub(crate) async fn where_there_is_no_room_it_is_claimed_in_its_turn(harness: &dyn Harness) {

@@ -44,6 +44,7 @@ macro_rules! suite {
         );
         suite!(@ $harness, front:
             what_is_stored_while_there_is_room_is_leased_at_once
+            what_is_due_next_follows_in_the_room_of_what_was_delivered
             where_there_is_no_room_it_is_claimed_in_its_turn
             what_was_handed_to_a_killed_bridge_is_due_again
             who_is_not_well_or_must_wait_is_handed_nothing
@@ -168,6 +169,15 @@ impl Shop {
     }
 
     pub(super) async fn finish(&self, leased: &Leased, outcome: Outcome, next: Next) -> Finished {
+        self.follow(leased, (outcome, next)).await.0
+    }
+
+    /// What became of an attempt, and what follows it in its room.
+    pub(super) async fn follow(
+        &self,
+        leased: &Leased,
+        (outcome, next): (Outcome, Next),
+    ) -> (Finished, Option<Leased>) {
         let attempt = Attempt {
             delivery: leased.key,
             lease: leased.lease,

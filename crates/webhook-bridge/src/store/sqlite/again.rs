@@ -13,7 +13,7 @@ use crate::model::{DeliveryKey, DeliveryState, EndpointKey, Mode, Recovered, Rec
 /// are there.
 pub(super) const FAILED: &str = "SELECT d.created_at, d.sequence, e.expires_at, length(e.body) > 0, e.type
      FROM delivery AS d INDEXED BY delivery_failed CROSS JOIN event AS e ON e.no = d.event_no
-     WHERE d.endpoint_no = ?1 AND d.state IN (3, 4, 5, 8) AND d.state < 8 AND (d.created_at, d.sequence) > (?2, ?3)
+     WHERE d.endpoint_no = ?1 AND (d.state = 3 OR d.state = 4 OR d.state = 5 OR d.state = 8) AND d.state < 8 AND (d.created_at, d.sequence) > (?2, ?3)
      AND d.created_at < ?4 ORDER BY d.created_at, d.sequence LIMIT ?5";
 
 /// Makes a delivery due now.

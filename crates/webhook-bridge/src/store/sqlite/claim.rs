@@ -12,8 +12,8 @@ use super::routes::Card;
 use super::writer::Write;
 use super::{health, line, secrets};
 use crate::model::{
-    Claimed, DeliveryKey, DeliveryState, Ending, EndpointId, EndpointKey, EndpointUrl, Lease, Leased,
-    Payload, Schedule, Target, Wanted,
+    Attempt, Claimed, DeliveryKey, DeliveryState, Ending, EndpointId, EndpointKey, EndpointUrl, Lease,
+    Leased, Next, Payload, Schedule, Target, Wanted,
 };
 use crate::trace;
 
@@ -105,25 +105,58 @@ fn lease(
     now: Timestamp,
     target: &Arc<Target>,
 ) -> Result<(Vec<Leased>, u32)> {
-    let until = now.plus(target.timeout + MARGIN);
+    let old = |one: &Leased| now >= one.expires_at;
+    let (expired, leased): (Vec<_>, Vec<_>) = due(write, wanted, now, target)?.into_iter().partition(old);
+    for one in &expired {
+        line::end(write, one.key, DeliveryState::Failed(Ending::Expired), now)?;
+    }
+    hold(write, &leased, now)?;
+    Ok((leased, u32::try_from(expired.len()).unwrap_or(u32::MAX)))
+}
+
+/// What is due of an endpoint, with a lease that is not stored yet.
+fn due(write: &Write<'_>, wanted: Wanted, now: Timestamp, target: &Arc<Target>) -> Result<Vec<Leased>> {
     let mut due = write.connection.prepare_cached(DUE)?;
     let rows = due.query_map(params![wanted.endpoint.0, now.as_millis(), wanted.most], |row| {
         leased(row, wanted.endpoint, target)
     })?;
-    let due = rows.collect::<Result<Vec<_>>>()?;
-    let old = |one: &Leased| now >= one.expires_at;
-    let (expired, leased): (Vec<_>, Vec<_>) = due.into_iter().partition(old);
-    for one in &expired {
-        line::end(write, one.key, DeliveryState::Failed(Ending::Expired), now)?;
-    }
+    rows.collect()
+}
+
+/// Stores leases.
+fn hold(write: &Write<'_>, leased: &[Leased], now: Timestamp) -> Result<()> {
     let mut update = write.connection.prepare_cached(
         "UPDATE delivery SET state = 1, attempts = attempts + 1, lease = ?3, lease_until = ?4
          WHERE endpoint_no = ?1 AND sequence = ?2",
     )?;
-    for one in &leased {
-        update.execute(params![one.key.endpoint.0, one.key.sequence, one.lease.0, until.as_millis()])?;
+    for one in leased {
+        let until = now.plus(one.target.timeout + MARGIN).as_millis();
+        update.execute(params![one.key.endpoint.0, one.key.sequence, one.lease.0, until])?;
     }
-    Ok((leased, u32::try_from(expired.len()).unwrap_or(u32::MAX)))
+    Ok(())
+}
+
+/// Leases what is due next of an endpoint that is enabled and well, to be sent in the room of an attempt that succeeded. What
+/// is too old is left to a claim.
+pub(super) fn follow(write: &mut Write<'_>, ended: &Attempt, now: Timestamp) -> Result<Option<Leased>> {
+    let endpoint = ended.delivery.endpoint;
+    let Some(front) = write.front.filter(|_| ended.next == Next::Succeeded) else { return Ok(None) };
+    let known = card(write, endpoint, now).and_then(|card| Ok((card, health::trouble(write, endpoint)?)));
+    let card = match known {
+        Ok((Some(card), None)) => card,
+        Ok(_) => return Ok(None),
+        // It is told where it is claimed.
+        Err(cause) if is_damage(&cause) => return Ok(None),
+        Err(cause) => return Err(cause),
+    };
+    if !front.relay(ended.delivery, card.most) {
+        return Ok(None);
+    }
+    let wanted = Wanted { endpoint, most: 1, in_flight: 0 };
+    let mut leased = due(write, wanted, now, &card.target)?;
+    leased.retain(|one| now < one.expires_at);
+    hold(write, &leased, now)?;
+    Ok(leased.pop())
 }
 
 fn leased(row: &Row<'_>, endpoint: EndpointKey, target: &Arc<Target>) -> Result<Leased> {

@@ -33,7 +33,7 @@ pub(super) const WINDOWED: &str =
 pub(super) const TROUBLED: &str = select!(
     "FROM endpoint AS p CROSS JOIN delivery AS d INDEXED BY delivery_failed ON d.endpoint_no = p.no
      CROSS JOIN event AS e ON e.no = d.event_no
-     WHERE p.id = ?1 AND p.livemode = ?2 AND d.state IN (3, 4, 5, 8) AND (d.created_at, d.sequence) < (?3, ?4)
+     WHERE p.id = ?1 AND p.livemode = ?2 AND (d.state = 3 OR d.state = 4 OR d.state = 5 OR d.state = 8) AND (d.created_at, d.sequence) < (?3, ?4)
      ORDER BY d.created_at DESC, d.sequence DESC LIMIT ?5"
 );
 
@@ -41,7 +41,7 @@ pub(super) const TROUBLED: &str = select!(
 pub(super) const IN_TROUBLE: &str = select!(
     "FROM delivery AS d INDEXED BY delivery_trouble CROSS JOIN event AS e ON e.no = d.event_no
      CROSS JOIN endpoint AS p ON p.no = d.endpoint_no
-     WHERE d.state = ?1 AND d.state IN (3, 4, 5, 8) AND (d.event_no, d.endpoint_no) < (?2, ?3)
+     WHERE d.state = ?1 AND (d.state = 3 OR d.state = 4 OR d.state = 5 OR d.state = 8) AND (d.event_no, d.endpoint_no) < (?2, ?3)
      ORDER BY d.event_no DESC, d.endpoint_no DESC LIMIT ?4"
 );
 

@@ -58,7 +58,7 @@ use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryCursor, DeliveryFilter, DeliveryKey,
     DeliveryRecord, DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList,
     EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Inbound, Ingested, KeyDigest,
-    KeyRecord, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, PublishedEvents, Reclaimed,
+    KeyRecord, Leased, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, PublishedEvents, Reclaimed,
     Recovered, Recovery, Released, Replay, Replayed, Resent, Retention, Rotation, Sealed, SecretVersion,
     Standing, StoredEvent, Wanted,
 };
@@ -211,8 +211,14 @@ impl Store for SqliteStore {
         self.writer()?.call(claim).await
     }
 
-    async fn finish(&self, attempt: Attempt) -> Result<Finished> {
-        self.writer()?.call(move |write| finish::finish(write, &attempt, attempt.ended_at())).await
+    async fn finish(&self, attempt: Attempt) -> Result<(Finished, Option<Leased>)> {
+        let work = move |write: &mut Write<'_>| {
+            let finished = finish::finish(write, &attempt, attempt.ended_at())?;
+            let stored = finished == Finished::Stored;
+            let follows = stored.then(|| claim::follow(write, &attempt, Timestamp::now())).transpose()?;
+            Ok((finished, follows.flatten()))
+        };
+        self.writer()?.call(work).await
     }
 
     async fn reclaim(&self, now: Timestamp, under_way: HashSet<DeliveryKey>) -> Result<Reclaimed> {
