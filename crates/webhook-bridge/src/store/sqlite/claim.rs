@@ -26,6 +26,11 @@ pub(super) const DUE: &str =
      FROM delivery AS d INDEXED BY delivery_due JOIN event AS e ON e.no = d.event_no
      WHERE d.endpoint_no = ?1 AND d.state = 0 AND d.due_at <= ?2 ORDER BY d.due_at, d.sequence LIMIT ?3";
 
+/// A lease.
+pub(super) const HOLD: &str =
+    "UPDATE delivery SET state = 1, attempts = attempts + 1, lease = ?3, lease_until = ?4
+     WHERE endpoint_no = ?1 AND sequence = ?2";
+
 /// When an endpoint's first pending delivery is due: the first entry of a range.
 pub(super) const NEXT: &str = "SELECT due_at FROM delivery INDEXED BY delivery_due
      WHERE endpoint_no = ?1 AND state = 0 ORDER BY due_at LIMIT 1";
@@ -125,10 +130,7 @@ fn due(write: &Write<'_>, wanted: Wanted, now: Timestamp, target: &Arc<Target>) 
 
 /// Stores leases.
 fn hold(write: &Write<'_>, leased: &[Leased], now: Timestamp) -> Result<()> {
-    let mut update = write.connection.prepare_cached(
-        "UPDATE delivery SET state = 1, attempts = attempts + 1, lease = ?3, lease_until = ?4
-         WHERE endpoint_no = ?1 AND sequence = ?2",
-    )?;
+    let mut update = write.connection.prepare_cached(HOLD)?;
     for one in leased {
         let until = now.plus(one.target.timeout + MARGIN).as_millis();
         update.execute(params![one.key.endpoint.0, one.key.sequence, one.lease.0, until])?;

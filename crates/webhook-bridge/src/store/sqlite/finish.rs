@@ -22,6 +22,11 @@ pub(super) const SETTLE_KEYED: &str =
      lease = NULL, lease_until = NULL
      WHERE endpoint_no = ?1 AND sequence = ?2 AND state = 1 AND lease = ?3 RETURNING key";
 
+/// An attempt.
+pub(super) const ATTEMPT: &str =
+    "INSERT INTO attempt (endpoint_no, sequence, number, started_at, duration_ms, status, trouble)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
 /// Stores what became of an attempt with what follows for its key and its endpoint, if its lease still holds.
 pub(super) fn finish(write: &mut Write<'_>, attempt: &Attempt, now: Timestamp) -> Result<Finished> {
     let Some(key) = settle(write, attempt, now)? else { return Ok(Finished::Lost) };
@@ -58,10 +63,7 @@ fn settle(write: &Write<'_>, attempt: &Attempt, now: Timestamp) -> Result<Option
 }
 
 fn insert(write: &Write<'_>, attempt: &Attempt) -> Result<()> {
-    let mut statement = write.connection.prepare_cached(
-        "INSERT INTO attempt (endpoint_no, sequence, number, started_at, duration_ms, status, trouble)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )?;
+    let mut statement = write.connection.prepare_cached(ATTEMPT)?;
     statement.execute(params![
         attempt.delivery.endpoint.0,
         attempt.delivery.sequence,

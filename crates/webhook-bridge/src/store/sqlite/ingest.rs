@@ -12,6 +12,11 @@ use super::writer::Write;
 use crate::model::{Ingested, Mode, Payload};
 use crate::trace;
 
+/// An event, unless it is there already.
+pub(super) const EVENT: &str =
+    "INSERT INTO event (livemode, source, id, type, key, trace, occurred_at, received_at, body, expires_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (livemode, source, id) DO NOTHING";
+
 /// An event to be stored: its envelope as it travelled and its bytes as they came; no part of the body is parsed.
 pub(super) struct Incoming {
     pub(super) event: AnyEvent,
@@ -63,10 +68,7 @@ pub(super) fn ingest(write: &mut Write<'_>, incoming: &Incoming) -> Result<Inges
 /// Stores an event, unless it is there already; gives its number.
 pub(super) fn insert(write: &Write<'_>, incoming: &Incoming, now: Timestamp) -> Result<Option<i64>> {
     let event = &incoming.event;
-    let mut statement = write.connection.prepare_cached(
-        "INSERT INTO event (livemode, source, id, type, key, trace, occurred_at, received_at, body, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (livemode, source, id) DO NOTHING",
-    )?;
+    let mut statement = write.connection.prepare_cached(EVENT)?;
     let inserted = statement.execute(params![
         event.livemode(),
         event.source().as_str(),

@@ -15,6 +15,11 @@ use super::writer::Write;
 use crate::model::{DeliveryKey, DeliveryState, EndpointKey, Lease, Leased, Schedule, Target};
 use crate::store::Ticket;
 
+/// A delivery.
+pub(super) const OWE: &str =
+    "INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, faults, due_at, lease, lease_until,
+     created_at, key, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?6, ?9, ?10)";
+
 /// An event that is stored, and to whom it is owed.
 pub(super) struct Owed<'a> {
     pub(super) event_no: i64,
@@ -61,11 +66,7 @@ pub(super) fn owe(write: &mut Write<'_>, owed: &Owed<'_>, now: Timestamp) -> Res
         owed.key,
         expires_at.as_millis()
     ];
-    let mut insert = write.connection.prepare_cached(
-        "INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, faults, due_at, lease, lease_until,
-         created_at, key, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?6, ?9, ?10)",
-    )?;
-    insert.execute(row)?;
+    write.connection.prepare_cached(OWE)?.execute(row)?;
     if begins == DeliveryState::Pending {
         write.hint(endpoint, now);
     }

@@ -23,5 +23,8 @@ CREATE TABLE inbound (
 CREATE INDEX inbound_expiry ON inbound (expires_at);
 
 -- What was given up or is parked, which is little: of an endpoint by when it was stored, and of a state by its event.
-CREATE INDEX delivery_failed ON delivery (endpoint_no, created_at, sequence) WHERE (state = 3 OR state = 4 OR state = 5 OR state = 8);
-CREATE INDEX delivery_trouble ON delivery (state, event_no, endpoint_no) WHERE (state = 3 OR state = 4 OR state = 5 OR state = 8);
+-- For `IN` with more than two values SQLite would build a table at each change of a delivery.
+CREATE INDEX delivery_failed ON delivery (endpoint_no, created_at, sequence)
+    WHERE (state = 3 OR state = 4 OR state = 5 OR state = 8);
+CREATE INDEX delivery_trouble ON delivery (state, event_no, endpoint_no)
+    WHERE (state = 3 OR state = 4 OR state = 5 OR state = 8);
