@@ -113,9 +113,10 @@ async fn whoever_plans_an_event_again_has_it_once() {
     let seen = Seen::default();
     seen.by(&bus, "g").await;
     let again = AnyEvent::from_json(json("evt_1", "parcel.returned")).unwrap();
-    bus.publish_in(Duration::from_millis(300), &event("evt_1")).await.unwrap();
-    other.publish_in(Duration::from_millis(1500), &again).await.unwrap();
-    bus.publish_in(Duration::from_millis(2000), &event("evt_2")).await.unwrap();
+    // The first plan's time is far enough that a slow disk has the second one before it.
+    bus.publish_in(Duration::from_secs(5), &event("evt_1")).await.unwrap();
+    other.publish_in(Duration::from_secs(6), &again).await.unwrap();
+    bus.publish_in(Duration::from_secs(7), &event("evt_2")).await.unwrap();
     let came = seen.until(2).await;
     assert_eq!(ids(&came), ["evt_1", "evt_2"]);
     assert_eq!(came[0].event_type().as_str(), "parcel.returned", "the later plan counts");
