@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use eventbus::{AnyEvent, EventId, Timestamp};
+use futures::TryFutureExt as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -29,7 +30,7 @@ const TOGETHER: u32 = 250;
 /// What is asked for.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "RecoverRequest")]
+#[schemars(rename = "MissedRequest")]
 pub(super) struct Asked {
     since: String,
     until: Option<String>,
@@ -38,7 +39,7 @@ pub(super) struct Asked {
     /// How many are due in each second, the oldest first; otherwise all at once.
     #[schemars(range(min = 1, max = 1000))]
     rate: Option<u32>,
-    /// How many deliveries are looked at.
+    /// How many are looked at.
     #[schemars(range(min = 1, max = 10000))]
     limit: Option<u32>,
     /// The `next` of the call before.
@@ -91,48 +92,35 @@ enum Step {
     Recover,
 }
 
-/// Looks at as many as asked, so many in a transaction.
 async fn go(api: &Api, mode: Mode, recovery: Recovery, step: Step) -> Result<Recovered> {
-    let (mut deliveries, mut after, mut left) = (0, recovery.after, recovery.most);
+    let next = |(at, sequence): (Timestamp, u64)| format!("{}_{sequence}", at.as_millis());
+    let part = |after, most, before| {
+        let part = Recovery { after, most, pace: recovery.pace.after(before), ..recovery.clone() };
+        let done = match step {
+            Step::Count => api.store.recoverable(mode, part),
+            Step::Recover => api.store.recover(mode, part),
+        };
+        done.map_ok(|done| done.map(|done| (done.deliveries, done.next)))
+    };
+    in_parts((recovery.after, recovery.most), part, next).await
+}
+
+/// Looks at as many as asked, so many in a transaction: after where, how many at most, and how many were made due before.
+async fn in_parts<C, F: Future<Output = Result<Option<(u32, Option<C>)>>>>(
+    (mut after, mut left): (Option<C>, u32),
+    part: impl Fn(Option<C>, u32, u32) -> F,
+    text: impl Fn(C) -> String,
+) -> Result<Recovered> {
+    let mut deliveries = 0;
     while left > 0 {
         let most = TOGETHER.min(left);
-        let part = Recovery { after, most, pace: recovery.pace.after(deliveries), ..recovery.clone() };
-        let part = match step {
-            Step::Count => api.store.recoverable(mode, part).await?,
-            Step::Recover => api.store.recover(mode, part).await?,
-        };
-        let part = part.ok_or_else(missing)?;
-        deliveries += part.deliveries;
-        left -= most;
-        after = part.next;
+        let (count, next) = part(after, most, deliveries).await?.ok_or_else(missing)?;
+        (deliveries, left, after) = (deliveries + count, left - most, next);
         if after.is_none() {
             break;
         }
     }
-    let next = after.map(|(at, sequence)| format!("{}_{sequence}", at.as_millis()));
-    Ok(Recovered { deliveries, next })
-}
-
-/// What is asked for.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "ReplayRequest")]
-pub(super) struct Missed {
-    since: String,
-    until: Option<String>,
-    /// Only these types and patterns, of those the endpoint wants.
-    types: Option<Vec<String>>,
-    /// How many are due in each second, the oldest first; otherwise all at once.
-    #[schemars(range(min = 1, max = 1000))]
-    rate: Option<u32>,
-    /// How many events are looked at.
-    #[schemars(range(min = 1, max = 10000))]
-    limit: Option<u32>,
-    /// The `next` of the call before.
-    cursor: Option<String>,
-    /// Only counts.
-    #[serde(default)]
-    dry_run: bool,
+    Ok(Recovered { deliveries, next: after.map(text) })
 }
 
 /// `POST /v1/endpoints/{id}/replay`: what it wants now and was not owed when it came is owed to it, each event once.
@@ -140,7 +128,7 @@ pub(super) async fn replay(
     State(api): State<Api>,
     caller: Caller,
     Id(id): Id,
-    Body(asked): Body<Missed>,
+    Body(asked): Body<Asked>,
 ) -> Result<Json<Recovered>, Problem> {
     let endpoint = open(&api, caller.mode, id).await?;
     let now = Timestamp::now();
@@ -159,23 +147,15 @@ pub(super) async fn replay(
 }
 
 async fn again(api: &Api, mode: Mode, replay: Replay, step: Step) -> Result<Recovered> {
-    let (mut deliveries, mut after, mut left) = (0, replay.after, replay.most);
-    while left > 0 {
-        let most = TOGETHER.min(left);
-        let part = Replay { after, most, pace: replay.pace.after(deliveries), ..replay.clone() };
-        let part = match step {
-            Step::Count => api.store.replayable(mode, part).await?,
-            Step::Recover => api.store.replay(mode, part).await?,
+    let part = |after, most, before| {
+        let part = Replay { after, most, pace: replay.pace.after(before), ..replay.clone() };
+        let done = match step {
+            Step::Count => api.store.replayable(mode, part),
+            Step::Recover => api.store.replay(mode, part),
         };
-        let part = part.ok_or_else(missing)?;
-        deliveries += part.deliveries;
-        left -= most;
-        after = part.next;
-        if after.is_none() {
-            break;
-        }
-    }
-    Ok(Recovered { deliveries, next: after.map(|no| no.to_string()) })
+        done.map_ok(|done| done.map(|done| (done.deliveries, done.next)))
+    };
+    in_parts((replay.after, replay.most), part, |no| no.to_string()).await
 }
 
 /// What is asked for.

@@ -122,7 +122,12 @@ pub(super) async fn sweep_up(desk: &Desk) {
         Ok(Reclaimed { due: 0, parked: 0 }) => {}
         Ok(reclaimed) => {
             desk.metrics().reclaimed(reclaimed);
-            tracing::warn!(count = reclaimed.due, "leases ran out; these deliveries are due again");
+            let Reclaimed { due, parked } = reclaimed;
+            tracing::warn!(
+                due,
+                parked,
+                "leases ran out; these deliveries are due again, or parked: release them"
+            );
         }
         Err(error) => tracing::error!(%error, "leases that ran out could not be looked for"),
     }
