@@ -154,11 +154,11 @@ impl Bridge {
         let watched = parts.iter().map(|part| (part.name, part.task.abort_handle())).collect();
         let watch = Arc::new(Watch::new(Arc::clone(&store), bus.clone(), watched, config.unsent));
         parts.push(Part::start("watch", &broken, Arc::clone(&watch).run(stop.0.clone())));
-        let app_key = config.app_key.map(Arc::new);
+        let (app_key, gstable) = (config.app_key.map(Arc::new), Arc::new(config.gstable));
         let ingress =
             Ingress::new(config.sources, (bus.clone(), Arc::clone(&store)))?.metered(Arc::clone(&metrics));
         let (ingress, owned) = (Arc::new(ingress), Arc::clone(&store));
-        let routes = router(Api { store: owned, sender, vault, app_key, watch, metrics, ingress });
+        let routes = router(Api { store: owned, sender, vault, app_key, gstable, watch, metrics, ingress });
         let limits = Limits { stop: config.drain, ..Limits::default() };
         let api = Part::start("the API", &broken, server::serve(listener, routes, limits, stop.0.clone()));
         Ok(Self { address, keys, bus, store, drain: config.drain, stop, broken, api, parts })

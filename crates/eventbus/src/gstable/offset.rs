@@ -38,6 +38,13 @@ impl UtcOffset {
         let time = offset.to_timestamp(civil).map_err(invalid)?;
         Ok(Timestamp::from_millis(time.as_millisecond()))
     }
+
+    /// Writes a time as GStable does, without a zone or fraction.
+    pub fn text(self, time: Timestamp) -> String {
+        let shifted = time.as_millis().saturating_add(i64::from(self.minutes) * 60_000);
+        let text = Timestamp::from_millis(shifted).to_string();
+        text.get(..19).unwrap_or(&text).replace('T', " ")
+    }
 }
 
 impl FromStr for UtcOffset {
@@ -78,6 +85,18 @@ fn parse(text: &str) -> Option<UtcOffset> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_written_as_it_is_read() {
+        for (zone, text) in [
+            ("Z", "2026-01-04 08:10:35"),
+            ("+08:00", "2026-01-01 07:59:59"),
+            ("-03:30", "2025-12-31 23:00:00"),
+        ] {
+            let zone: UtcOffset = zone.parse().unwrap();
+            assert_eq!(zone.text(zone.instant(text).unwrap()), text);
+        }
+    }
 
     #[test]
     fn a_time_is_read_in_the_zone_that_was_set() {

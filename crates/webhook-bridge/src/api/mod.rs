@@ -8,6 +8,7 @@ mod document;
 mod endpoint;
 mod event;
 mod explain;
+mod gstable;
 mod health;
 mod key;
 mod meter;
@@ -41,6 +42,8 @@ use crate::store::Store;
 use crate::vault::Vault;
 use crate::watch::Watch;
 
+pub use gstable::{GstableConfig, WhileInactive};
+
 /// The largest body of a request.
 const BODY: usize = 256 * 1024;
 
@@ -55,6 +58,8 @@ pub struct Api {
     pub vault: Arc<Vault>,
     /// Whose components may call Payment Kit's API.
     pub app_key: Option<Arc<AppKey>>,
+    /// How GStable's API is here.
+    pub gstable: Arc<GstableConfig>,
     /// How the bridge is doing.
     pub watch: Arc<Watch>,
     /// What is counted.
@@ -136,6 +141,7 @@ pub fn router(api: Api) -> Router {
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(meter::metrics))
         .merge(payment_kit::routes())
+        .merge(gstable::routes(&api.gstable))
         .route(ingress::PATH, post(ingress::receive))
         .fallback(|| async { Problem::from(Error::new(ErrorKind::NotFound, "there is no such route")) })
         .method_not_allowed_fallback(problem::wrong_method)

@@ -37,6 +37,12 @@ impl From<Error> for Problem {
     }
 }
 
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        problem.0
+    }
+}
+
 impl Problem {
     /// Status, stable type and title.
     fn row(&self) -> (StatusCode, &'static str, &'static str) {

@@ -104,7 +104,7 @@ pub(super) enum Waits {
 }
 
 impl Waits {
-    fn parse(self) -> Result<Schedule> {
+    pub(super) fn parse(self) -> Result<Schedule> {
         match self {
             Self::Seconds(waits) => Schedule::from_seconds(&waits),
             Self::Preset(name) => Schedule::preset(&name),

@@ -16,6 +16,7 @@ use std::time::Duration;
 use eventbus::transport::Group;
 use tracing_subscriber::EnvFilter;
 
+use crate::api::GstableConfig;
 use crate::dispatcher::Roots;
 use crate::dispatcher::egress::{Allowed, Egress, Guard};
 use crate::error::{Error, Result};
@@ -51,6 +52,8 @@ pub struct Config {
     /// The key of the application whose components may call Payment Kit's API: a public key, or `BLOCKLET_APP_SK`, with
     /// which endpoints that are made there are also signed for. Default none, and that API answers nobody.
     pub app_key: Option<AppKey>,
+    /// Where GStable's webhook API is, and what GStable does not say of it. Default at `/payment/v1` and `/api/v1`.
+    pub gstable: GstableConfig,
     /// The application it sends for, which endpoints signed `blocklet` are told. Default none, and there are no such endpoints.
     pub application: Option<Application>,
     /// Whose webhooks are taken at `/in/{name}`, and how they are verified. Default nobody's.
@@ -82,6 +85,7 @@ impl Default for Config {
             public_name: None,
             dns_servers: Vec::new(),
             app_key: None,
+            gstable: GstableConfig::default(),
             application: None,
             sources: Vec::new(),
             retention: Retention::default(),
@@ -189,6 +193,16 @@ pub const SETTINGS: &[Setting] = &[
             config.app_key = Some(AppKey::parse(text.trim())?);
             Ok(())
         },
+    },
+    Setting {
+        name: "gstable",
+        value: "JSON",
+        help: "Where GStable's webhook API is, and what GStable does not say of it [default: at /payment/v1 and /api/v1]",
+        set: |config, text| {
+            config.gstable = GstableConfig::parse(text)?;
+            Ok(())
+        },
+        ..Setting::EMPTY
     },
     Setting {
         name: "application",
@@ -390,6 +404,12 @@ impl Config {
     #[must_use]
     pub fn app_key(self, key: AppKey) -> Self {
         Self { app_key: Some(key), ..self }
+    }
+
+    /// Sets where GStable's webhook API is, and how.
+    #[must_use]
+    pub fn gstable(self, gstable: GstableConfig) -> Self {
+        Self { gstable, ..self }
     }
 
     /// Sets the application it sends for.

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::model::Secret;
 
 /// For receivers that were written for GStable; for events of GStable's catalogue only.
-pub(super) const GSTABLE: Format = Format {
+pub(crate) const GSTABLE: Format = Format {
     name: "gstable",
     description: "GStable's envelope and headers: HMAC-SHA256, `wkk_` secrets",
     needs: Needs::Source(eventbus::gstable::SOURCE),

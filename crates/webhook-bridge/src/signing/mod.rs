@@ -28,12 +28,13 @@ use crate::model::{Application, Payload, Secret};
 
 pub use app_key::{AppKey, Call};
 pub use arrival::{Arrival, Livemode, Refusal, Scheme, Trust};
+pub(crate) use gstable::GSTABLE;
 pub use hmac::{Encoding, Rule};
 pub use query::parse as parse_query;
 
 /// The formats an endpoint can choose from; the first is the default.
 pub const FORMATS: &[Format] =
-    &[standard::V1, standard_v1a::V1A, component::COMPONENT, blocklet::BLOCKLET, gstable::GSTABLE];
+    &[standard::V1, standard_v1a::V1A, component::COMPONENT, blocklet::BLOCKLET, GSTABLE];
 
 /// The schemes by which webhooks of others are verified.
 pub const SCHEMES: &[Scheme] = &[

@@ -119,6 +119,23 @@ pub trait Store: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<Endpoint>;
 
+    /// Makes an endpoint, unless its mode has as many of its format as there may be.
+    ///
+    /// # Errors
+    /// [`Conflict`](crate::ErrorKind::Conflict) then.
+    async fn create_endpoint_within(
+        &self,
+        endpoint: NewEndpoint,
+        most: u32,
+        now: Timestamp,
+    ) -> Result<Endpoint>;
+
+    /// The endpoints of a mode whose requests are of this format, the newest first, 1000 at most.
+    async fn endpoints_of(&self, mode: Mode, format: &'static str) -> Result<Vec<Endpoint>>;
+
+    /// The newest secret of an endpoint of this mode.
+    async fn signing_secret(&self, mode: Mode, id: EndpointId) -> Result<Option<Sealed>>;
+
     /// A page of the endpoints of a mode; `None` when it begins at one that is none, and never was.
     async fn endpoints(&self, mode: Mode, page: EndpointPage) -> Result<Option<EndpointList>>;
 

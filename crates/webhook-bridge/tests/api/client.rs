@@ -38,6 +38,15 @@ impl Client {
         self.request(Request::builder().method(method), path, text).await
     }
 
+    /// Asks for what may be refused in another manner than the native API's.
+    pub(crate) async fn plain(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let response = self.response(Request::builder().method(method), path, text).await;
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
     /// Publishes with an `Idempotency-Key`.
     pub(crate) async fn publish(&self, key: &str, event: &str) -> Answer {
         self.publish_at("/v1/events", (key, event)).await

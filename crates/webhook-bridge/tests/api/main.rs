@@ -4,6 +4,7 @@
 
 mod client;
 mod document;
+mod gstable;
 #[path = "../delivery/receiver.rs"]
 #[allow(dead_code, reason = "the deliveries' tests need more of it")]
 mod receiver;
@@ -29,8 +30,12 @@ struct Scene {
 
 impl Scene {
     async fn start() -> Self {
+        Self::with(Config::new()).await
+    }
+
+    async fn with(config: Config) -> Self {
         let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start().await);
-        let config = Config::new().data(folder.path()).listen("127.0.0.1:0".parse().unwrap());
+        let config = config.data(folder.path()).listen("127.0.0.1:0".parse().unwrap());
         let bridge = Bridge::start(config.allow_targets(vec![receiver.target()])).await.unwrap();
         let client = Client::new(bridge.address(), bridge.fresh_keys()[0].reveal());
         Self { bridge, client, receiver, _folder: folder }

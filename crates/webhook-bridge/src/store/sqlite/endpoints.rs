@@ -13,7 +13,8 @@ use crate::model::{
     EndpointPage, EndpointStatus, EndpointUrl, GonePolicy, Mode, NewEndpoint, Schedule, Start,
 };
 
-const COLUMNS: &str = "id, livemode, url, description, enabled_events, metadata, format, status, schedule,
+pub(super) const COLUMNS: &str =
+    "id, livemode, url, description, enabled_events, metadata, format, status, schedule,
      max_in_flight, timeout_ms, created_at, updated_at, api_version,
      disabled_reason, ordering, version, gone_policy, source";
 
@@ -117,7 +118,7 @@ pub(super) fn find(connection: &Connection, mode: Mode, id: &EndpointId) -> Resu
     statement.query_row(params![id.as_str(), mode.is_live()], endpoint).optional()
 }
 
-fn endpoint(row: &Row<'_>) -> Result<Endpoint> {
+pub(super) fn endpoint(row: &Row<'_>) -> Result<Endpoint> {
     let text = |column: usize| row.get::<_, String>(column);
     let (url, events, metadata, status, schedule) = (text(2)?, text(4)?, text(5)?, text(7)?, text(8)?);
     let time = |column: usize| row.get(column).map(Timestamp::from_millis);

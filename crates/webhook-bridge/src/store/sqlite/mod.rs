@@ -10,6 +10,7 @@ mod due;
 mod endpoints;
 mod events;
 mod finish;
+mod formats;
 mod health;
 mod inbound;
 mod ingest;
@@ -273,6 +274,23 @@ impl Store for SqliteStore {
     ) -> Result<Endpoint> {
         let once = move |write: &mut Write<'_>| changes::create_once(write, &endpoint, (since, now));
         self.writer()?.call(once).await
+    }
+
+    async fn create_endpoint_within(
+        &self,
+        endpoint: NewEndpoint,
+        most: u32,
+        now: Timestamp,
+    ) -> Result<Endpoint> {
+        self.writer()?.call(move |write| formats::create(write, (&endpoint, most), now)).await?
+    }
+
+    async fn endpoints_of(&self, mode: Mode, format: &'static str) -> Result<Vec<Endpoint>> {
+        self.reader.call(move |connection| formats::list(connection, mode, format)).await
+    }
+
+    async fn signing_secret(&self, mode: Mode, id: EndpointId) -> Result<Option<Sealed>> {
+        self.reader.call(move |connection| secrets::newest(connection, (mode, &id))).await
     }
 
     async fn endpoints(&self, mode: Mode, page: EndpointPage) -> Result<Option<EndpointList>> {

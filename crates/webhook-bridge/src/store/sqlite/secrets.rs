@@ -80,6 +80,16 @@ pub(super) fn list(connection: &Connection, (mode, id): (Mode, &EndpointId)) -> 
     rows.collect()
 }
 
+/// The newest secret of an endpoint.
+pub(super) fn newest(connection: &Connection, (mode, id): (Mode, &EndpointId)) -> Result<Option<Sealed>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT s.sealed FROM endpoint AS e JOIN endpoint_secret AS s ON s.endpoint_no = e.no
+         WHERE e.id = ?1 AND e.livemode = ?2 ORDER BY s.version DESC LIMIT 1",
+    )?;
+    let row = |row: &rusqlite::Row<'_>| row.get(0).map(Sealed);
+    statement.query_row(params![id.as_str(), mode.is_live()], row).optional()
+}
+
 /// One of those that are stored.
 pub(super) fn any(connection: &Connection) -> Result<Option<Sealed>> {
     let sealed = "SELECT sealed FROM endpoint_secret LIMIT 1";
