@@ -1,25 +1,18 @@
 //! A call of the bridge's API: one connection, one request, one answer.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use url::Url;
+use url::{Host, Url};
 use webhook_bridge::model::Mode;
 
+use super::exchange::{Trouble, exchange, host, target};
 use super::failure::Failure;
 
 /// The longest a call may take.
@@ -46,15 +39,19 @@ pub(super) struct Client {
     json: bool,
 }
 
+/// That somebody means it.
+#[derive(Args, Clone, Copy)]
+pub(super) struct Live {
+    /// Publish a made-up event that is live: whoever gets it takes it for money
+    #[arg(long)]
+    pub(super) live: bool,
+}
+
 /// What the API answered.
 pub(super) struct Answer {
     text: String,
     pub(super) value: Value,
 }
-
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 impl Client {
     /// What is printed: the answer as it came, or what `show` makes of it for people.
@@ -67,6 +64,16 @@ impl Client {
         Mode::from(self.api_key.as_ref().is_some_and(|key| key.starts_with("whb_live_")))
     }
 
+    /// The mode of the key, for an event that was made up: not a live one by accident.
+    pub(super) fn deliberate(&self, live: Live) -> Result<Mode, Failure> {
+        let text =
+            "the key is for live events, and whoever gets one takes it for money: use a test key, or --live";
+        match self.mode() {
+            mode if mode.is_live() && !live.live => Err(Failure::Usage(text.to_owned())),
+            mode => Ok(mode),
+        }
+    }
+
     pub(super) fn wants_json(&self) -> bool {
         self.json
     }
@@ -76,7 +83,12 @@ impl Client {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        self.call(Method::GET, url, String::new()).await
+        self.call(Method::GET, url, Bytes::new()).await
+    }
+
+    /// Posts bytes as they are.
+    pub(super) async fn raw(&self, path: &[&str], body: Vec<u8>) -> Result<Answer, Failure> {
+        self.call(Method::POST, self.at(path)?, body.into()).await
     }
 
     pub(super) async fn post(&self, path: &[&str], body: &Value) -> Result<Answer, Failure> {
@@ -85,7 +97,7 @@ impl Client {
 
     pub(super) async fn send(&self, method: Method, path: &[&str], body: &Value) -> Result<Answer, Failure> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.call(method, self.at(path)?, body).await
+        self.call(method, self.at(path)?, body.into()).await
     }
 
     fn at(&self, path: &[&str]) -> Result<Url, Failure> {
@@ -102,38 +114,68 @@ impl Client {
         Ok(url)
     }
 
-    async fn call(&self, method: Method, url: Url, body: String) -> Result<Answer, Failure> {
+    async fn call(&self, method: Method, url: Url, body: Bytes) -> Result<Answer, Failure> {
         let request = self.request(method, &url, body)?;
-        let asked = async { exchange(&url, request).await.map_err(|error| self.unreachable(&error)) };
-        let late = |_| self.unreachable(&format!("no answer within {} s", LONGEST.as_secs()));
-        let (status, body) = timeout(LONGEST, asked).await.map_err(late)??;
+        let (head, body) = self.ask(&url, request).await?.into_parts();
         let value = serde_json::from_slice(&body);
         match value {
-            Ok(value) if status.is_success() => {
+            Ok(value) if head.status.is_success() => {
                 Ok(Answer { text: String::from_utf8_lossy(&body).into_owned(), value })
             }
-            Ok(Value::Object(problem)) if problem.contains_key("title") => Err(refused(status, &problem)),
-            _ => Err(Failure::Failed(format!("{}: {status}, and no answer of a bridge", self.bridge))),
+            Ok(Value::Object(problem)) if problem.contains_key("title") => {
+                Err(refused(head.status, &problem))
+            }
+            _ => Err(Failure::Failed(format!("{}: {}, and no answer of a bridge", self.bridge, head.status))),
         }
     }
 
-    fn request(&self, method: Method, url: &Url, body: String) -> Result<Request<Full<Bytes>>, Failure> {
+    /// Asks for what needs no key.
+    pub(super) async fn look(&self, path: &str) -> Result<Response<Bytes>, Failure> {
+        let mut url = self.at(&[])?;
+        url.set_path(path);
+        let request = Request::get(target(&url)).header(HOST, host(&url)).body(Full::default());
+        let request = request.map_err(|error| Failure::Usage(error.to_string()))?;
+        self.ask(&url, request).await
+    }
+
+    async fn ask(&self, url: &Url, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Failure> {
+        let late = |_| Trouble::from(format!("no answer within {} s", LONGEST.as_secs()));
+        let answered = timeout(LONGEST, exchange(url, request)).await.map_err(late).and_then(|answer| answer);
+        answered
+            .map_err(|error| Failure::Unreachable(format!("{}: no bridge was reached: {error}", self.bridge)))
+    }
+
+    /// Whether the bridge runs on this machine, as far as its URL says.
+    pub(super) fn is_local(&self) -> bool {
+        match self.bridge.host() {
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        }
+    }
+
+    pub(super) fn has_key(&self) -> bool {
+        self.api_key.is_some()
+    }
+
+    /// The URL of the bridge.
+    pub(super) fn name(&self) -> &str {
+        self.bridge.as_str().trim_end_matches('/')
+    }
+
+    fn request(&self, method: Method, url: &Url, body: Bytes) -> Result<Request<Full<Bytes>>, Failure> {
         let missing = "an API key is needed: --api-key, or WEBHOOK_BRIDGE_KEY; `webhook-bridge serve` prints \
                        one when it first starts";
         let key = self.api_key.as_deref().ok_or_else(|| Failure::Usage(missing.to_owned()))?;
-        let host = &url[url::Position::BeforeHost..url::Position::AfterPort];
         let request = Request::builder()
             .method(method)
-            .uri(&url[url::Position::BeforePath..url::Position::AfterQuery])
-            .header(HOST, host)
+            .uri(target(url))
+            .header(HOST, host(url))
             .header(AUTHORIZATION, format!("Bearer {}", key.trim()))
             .header(CONTENT_TYPE, "application/json");
         let unfit = |_| Failure::Usage("--api-key: has characters that no key has".to_owned());
-        request.body(Full::from(body)).map_err(unfit)
-    }
-
-    fn unreachable(&self, error: &dyn std::fmt::Display) -> Failure {
-        Failure::Unreachable(format!("{}: no bridge was reached: {error}", self.bridge))
+        request.body(Full::new(body)).map_err(unfit)
     }
 }
 
@@ -141,32 +183,4 @@ fn refused(status: StatusCode, problem: &serde_json::Map<String, Value>) -> Fail
     let text = |field| problem.get(field).and_then(Value::as_str).unwrap_or_default();
     let said = format!("{}: {}", text("title"), text("detail"));
     if status.is_client_error() { Failure::Refused(said) } else { Failure::Failed(said) }
-}
-
-async fn exchange(
-    url: &Url,
-    request: Request<Full<Bytes>>,
-) -> Result<(StatusCode, Bytes), Box<dyn std::error::Error + Send + Sync>> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(dial(url).await?)).await?;
-    let connection = tokio::spawn(connection);
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
-    drop(sender);
-    connection.abort();
-    Ok((status, body))
-}
-
-async fn dial(url: &Url) -> Result<Box<dyn Stream>, Box<dyn std::error::Error + Send + Sync>> {
-    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((host, url.port_or_known_default().unwrap_or(80))).await?;
-    if url.scheme() != "https" {
-        return Ok(Box::new(stream));
-    }
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let config = config.with_root_certificates(roots).with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned())?;
-    Ok(Box::new(TlsConnector::from(Arc::new(config)).connect(name, stream).await?))
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::failure::Failure;
+use super::print;
 use super::table::{Column, next, plain, record, table};
 use super::time::time;
 
@@ -19,7 +20,7 @@ pub(super) struct Deliveries {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List the deliveries of an endpoint, the newest first, or those of an event
+    /// List deliveries, the newest first: all, or those of an endpoint or an event
     List(List),
     /// Show a delivery
     Get(One),
@@ -27,35 +28,38 @@ enum Command {
     Attempts(Attempts),
     /// Say why an event went to an endpoint, or did not
     Explain(Explain),
-    /// Make one more attempt now, however it ended; the event's id stays the same
-    Resend(One),
+    /// Make one more attempt now, however they ended; the event's id stays the same
+    Resend(Several),
 }
 
 #[derive(Args)]
 struct List {
-    /// The endpoint, such as we_…
-    #[arg(long, required_unless_present = "event", conflicts_with = "event")]
+    /// Those to an endpoint, such as we_…
+    #[arg(long)]
     endpoint: Option<String>,
-    /// The event, such as evt_…
+    /// Those of an event, such as evt_…
     #[arg(long)]
     event: Option<String>,
     /// How they stand: pending, succeeded, exhausted, …
-    #[arg(long, requires = "endpoint")]
+    #[arg(long)]
     state: Option<String>,
     /// The type of the event
-    #[arg(long, requires = "endpoint")]
+    #[arg(long)]
     r#type: Option<String>,
+    /// The key of the event: the id of its object
+    #[arg(long)]
+    key: Option<String>,
     /// Made since: 2026-01-01T00:00:00Z, or 2h for so long ago
-    #[arg(long, value_name = "TIME", value_parser = time, requires = "endpoint")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<String>,
     /// Made before
-    #[arg(long, value_name = "TIME", value_parser = time, requires = "endpoint")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<String>,
     /// How many, at most 250
-    #[arg(long, requires = "endpoint")]
+    #[arg(long)]
     limit: Option<u32>,
     /// Where the page begins, as the one before says
-    #[arg(long, requires = "endpoint")]
+    #[arg(long)]
     cursor: Option<String>,
 }
 
@@ -63,6 +67,13 @@ struct List {
 struct One {
     /// Such as dlv_1_2
     id: String,
+}
+
+#[derive(Args)]
+struct Several {
+    /// Such as dlv_1_2
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
 }
 
 #[derive(Args)]
@@ -103,12 +114,18 @@ impl Deliveries {
             }
             Command::Attempts(asked) => attempts(client, asked).await,
             Command::Explain(asked) => explain(client, asked).await,
-            Command::Resend(one) => {
-                let answer = client.post(&["deliveries", &one.id, "resend"], &Value::Null).await?;
-                Ok(client.show(&answer, |_| format!("{} is due\n", one.id)))
-            }
+            Command::Resend(several) => resend(client, several).await,
         }
     }
+}
+
+/// Each is said as soon as it is due.
+async fn resend(client: &Client, several: Several) -> Result<String, Failure> {
+    for id in several.ids {
+        let answer = client.post(&["deliveries", &id, "resend"], &Value::Null).await?;
+        print(&client.show(&answer, |_| format!("{id} is due\n")))?;
+    }
+    Ok(String::new())
 }
 
 impl List {
@@ -118,6 +135,7 @@ impl List {
             ("event", self.event),
             ("state", self.state),
             ("type", self.r#type),
+            ("key", self.key),
             ("since", self.since),
             ("until", self.until),
             ("limit", self.limit.map(|limit| limit.to_string())),

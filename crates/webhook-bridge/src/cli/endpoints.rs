@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 use super::client::Client;
 use super::failure::Failure;
 use super::table::{Column, next, plain, record, table};
-use super::time::time;
 
 /// Register, change and test the endpoints that events are delivered to
 #[derive(Args)]
@@ -38,8 +37,6 @@ enum Command {
     Rotate(Rotate),
     /// Send a test event to one endpoint
     Test(Test),
-    /// Send again what an endpoint did not get since a time
-    Recover(Recover),
 }
 
 #[derive(Args)]
@@ -142,24 +139,6 @@ struct Test {
     r#type: Option<String>,
 }
 
-#[derive(Args)]
-struct Recover {
-    /// Such as we_…
-    id: String,
-    /// Since when: 2026-01-01T00:00:00Z, or 2h for so long ago
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    since: String,
-    /// Until when; now otherwise
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    until: Option<String>,
-    /// How many at most
-    #[arg(long)]
-    limit: Option<u32>,
-    /// Only count
-    #[arg(long)]
-    dry_run: bool,
-}
-
 impl Endpoints {
     pub(super) async fn run(self) -> Result<String, Failure> {
         let client = &self.client;
@@ -179,7 +158,6 @@ impl Endpoints {
             Command::Resume(one) => turn(client, &one.id, "resume").await,
             Command::Rotate(wish) => rotate(client, wish).await,
             Command::Test(wish) => test(client, wish).await,
-            Command::Recover(wish) => recover(client, wish).await,
         }
     }
 }
@@ -245,20 +223,6 @@ async fn test(client: &Client, wish: Test) -> Result<String, Failure> {
     put(&mut body, "type", wish.r#type);
     let answer = client.post(&["endpoints", &wish.id, "test"], &body.into()).await?;
     Ok(client.show(&answer, |tested| record(tested, &["event", "delivery"])))
-}
-
-async fn recover(client: &Client, wish: Recover) -> Result<String, Failure> {
-    let mut body = Map::new();
-    put(&mut body, "since", Some(wish.since));
-    put(&mut body, "until", wish.until);
-    put(&mut body, "limit", wish.limit);
-    put(&mut body, "dry_run", wish.dry_run.then_some(true));
-    let answer = client.post(&["endpoints", &wish.id, "recover"], &body.into()).await?;
-    Ok(client.show(&answer, |recovered| {
-        let what = if wish.dry_run { "would be sent again" } else { "due again" };
-        let more = if recovered["more"] == json!(true) { "; there are more: recover again" } else { "" };
-        format!("{} {what}{more}\n", recovered["deliveries"])
-    }))
 }
 
 /// An endpoint: what matters first, its secret last where it is shown.

@@ -60,7 +60,7 @@ fn open_files() {
 }
 
 /// Done at SIGTERM or SIGINT.
-fn stopped() -> Result<impl Future<Output = ()>, Error> {
+pub(super) fn stopped() -> Result<impl Future<Output = ()>, Error> {
     let failed = |cause| Error::new(ErrorKind::Internal, "signals cannot be waited for").with_source(cause);
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;

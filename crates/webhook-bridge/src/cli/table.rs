@@ -56,7 +56,7 @@ pub(super) fn next(answer: &Value) -> String {
 }
 
 /// What others wrote must not move the cursor or colour the screen.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|one| if one.is_control() { ' ' } else { one }).collect()
 }
 
@@ -83,6 +83,26 @@ fn colour(cell: &str) -> &'static str {
         "pending" | "in_flight" | "waiting" | "paused" => "33",
         _ => "",
     }
+}
+
+/// How a word of a line looks.
+#[derive(Clone, Copy)]
+pub(super) enum Paint {
+    Bold,
+    Faint,
+    Good,
+    Alarm,
+}
+
+/// A word in a colour, on a terminal.
+pub(super) fn paint(how: Paint, text: &str) -> String {
+    let code = match how {
+        Paint::Bold => "1",
+        Paint::Faint => "2",
+        Paint::Good => "32",
+        Paint::Alarm => "31",
+    };
+    if colours() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 fn colours() -> bool {

@@ -11,6 +11,18 @@ pub(super) fn time(text: &str) -> Result<String, String> {
         .ok_or_else(|| "must be such as 2026-01-01T00:00:00Z, or 15m, 2h, 3d ago".to_owned())
 }
 
+/// How long ago a time is, in its largest unit: `3 h`.
+pub(super) fn span(time: &str) -> Option<String> {
+    let time: Timestamp = time.parse().ok()?;
+    let seconds = Timestamp::now().as_millis().saturating_sub(time.as_millis()).max(0) / 1000;
+    Some(match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    })
+}
+
 fn ago(text: &str) -> Option<i64> {
     let unit = text.chars().next_back()?;
     let seconds: i64 = match unit {

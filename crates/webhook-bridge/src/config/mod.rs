@@ -395,7 +395,7 @@ impl Config {
     }
 
     /// What it may call, and how it finds it.
-    pub(crate) fn egress(&self) -> Egress {
+    pub fn egress(&self) -> Egress {
         let guard = Guard::new(self.allow_targets.clone()).own(self.public_name.clone());
         Egress { guard, dns_servers: self.dns_servers.clone() }
     }

@@ -7,6 +7,7 @@ mod claim;
 mod connector;
 mod desk;
 pub mod egress;
+mod judgement;
 mod resolver;
 mod tls;
 
@@ -15,4 +16,5 @@ mod tests;
 
 pub use attempt::Sender;
 pub use claim::Dispatcher;
+pub use judgement::Judgement;
 pub use tls::Roots;

@@ -7,15 +7,20 @@
 //! | Square | `x-square-hmacsha256-signature` | | base64 | `{url}{body}` | `body:event_id`, `body:type` |
 //! | Slack | `x-slack-signature` | `v0=` | hex | `v0:{timestamp}:{body}` | `body:event_id`, `body:event.type` |
 
-use eventbus::AnyEvent;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use eventbus::json::{Json, JsonMap};
+use eventbus::{AnyEvent, Timestamp};
+use ring::hmac::{Context, HMAC_SHA256, Key};
 use serde::Deserialize;
 
 use super::arrival::{
     Arrival, Draft, Livemode, Refusal, Scheme, Trust, candidates, from_base64, from_hex, hmac_key, members,
     seconds,
 };
+use super::hex;
 use crate::error::{Error, Result};
+use crate::model::Secret;
 
 /// Whoever signs with HMAC-SHA256.
 pub(super) const HMAC: Scheme = Scheme {
@@ -94,6 +99,20 @@ impl Rule {
             }
         }
         Ok(())
+    }
+
+    /// The headers with which a provider of this rule sends a body now.
+    pub fn sign(&self, secret: &Secret, now: Timestamp, body: &[u8]) -> Vec<(String, String)> {
+        let time = now.as_millis().div_euclid(1000).to_string();
+        let mut context = Context::with_key(&Key::new(HMAC_SHA256, secret.reveal().as_bytes()));
+        self.parts(&time, body).iter().for_each(|part| context.update(part));
+        let tag = context.sign();
+        let written = match self.encoding {
+            Encoding::Hex => hex(tag.as_ref()),
+            Encoding::Base64 => STANDARD.encode(tag),
+        };
+        let timestamp = self.timestamp.clone().map(|name| (name, time));
+        timestamp.into_iter().chain([(self.header.clone(), format!("{}{written}", self.prefix))]).collect()
     }
 
     /// What is signed, in its parts.

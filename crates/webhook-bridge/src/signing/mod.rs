@@ -31,6 +31,7 @@ pub use arrival::{Arrival, Livemode, Refusal, Scheme, Trust};
 pub(crate) use gstable::GSTABLE;
 pub use hmac::{Encoding, Rule};
 pub use query::parse as parse_query;
+pub use stripe::stripe_signature;
 
 /// The formats an endpoint can choose from; the first is the default.
 pub const FORMATS: &[Format] =

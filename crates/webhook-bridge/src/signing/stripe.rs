@@ -5,11 +5,14 @@
 
 use eventbus::json::{Json, JsonMap};
 use eventbus::{AnyEvent, Timestamp};
+use ring::hmac::{Context, HMAC_SHA256, Key};
 
 use super::arrival::{
     Arrival, Draft, Livemode, Refusal, Scheme, Trust, candidates, from_hex, hmac_key, members, seconds, take,
 };
+use super::hex;
 use crate::error::{Error, Result};
+use crate::model::Secret;
 
 /// Stripe, and who signs as it does.
 pub(super) const STRIPE: Scheme = Scheme {
@@ -21,6 +24,14 @@ pub(super) const STRIPE: Scheme = Scheme {
     verify,
     read,
 };
+
+/// What stands in `Stripe-Signature` when Stripe sends this body now.
+pub fn stripe_signature(secret: &Secret, now: Timestamp, body: &[u8]) -> String {
+    let time = now.as_millis().div_euclid(1000).to_string();
+    let mut context = Context::with_key(&Key::new(HMAC_SHA256, secret.reveal().as_bytes()));
+    [time.as_bytes(), b".", body].iter().for_each(|part| context.update(part));
+    format!("t={time},v1={}", hex(context.sign().as_ref()))
+}
 
 fn verify(arrival: &Arrival<'_>, trust: &Trust) -> Result<(), Refusal> {
     let header = arrival.header("stripe-signature")?;

@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails is a test that fails")]
 
+mod bus;
 mod calls;
+mod rabbitmq;
 #[path = "../delivery/receiver.rs"]
 #[allow(dead_code, reason = "the deliveries' tests need more of it")]
 mod receiver;
+mod redis;
 mod rig;
 mod serve;
