@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::server::{self, Limits};
 use crate::api::{Api, router};
 use crate::config::Config;
+use crate::dashboard::Dashboard;
 use crate::dispatcher::{Dispatcher, Sender};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ingress::Ingress;
@@ -158,7 +159,9 @@ impl Bridge {
         let ingress =
             Ingress::new(config.sources, (bus.clone(), Arc::clone(&store)))?.metered(Arc::clone(&metrics));
         let (ingress, owned) = (Arc::new(ingress), Arc::clone(&store));
-        let routes = router(Api { store: owned, sender, vault, app_key, gstable, watch, metrics, ingress });
+        let dashboard = Arc::new(Dashboard::new(config.dashboard));
+        let routes =
+            router(Api { store: owned, sender, vault, app_key, gstable, watch, metrics, ingress, dashboard });
         let limits = Limits { stop: config.drain, ..Limits::default() };
         let api = Part::start("the API", &broken, server::serve(listener, routes, limits, stop.0.clone()));
         Ok(Self { address, keys, bus, store, drain: config.drain, stop, broken, api, parts })

@@ -33,6 +33,7 @@
 //! | `bridge` · [`config`] · [`transports`] | what is started and stopped, in which order · every setting · which buses |
 //! | `cli/`, the program's alone | the command line, a file per noun; it speaks to the API |
 //! | [`intake`] · [`api`] | from the bus, acked after the commit · every route, and a file per noun; `payment_kit/` and `gstable/` are theirs |
+//! | [`dashboard`] | its files, in `assets/` a module per view; who is signed in. It shows what the API answers |
 //! | [`ingress`] | webhooks of others: `source` who may send, `extract` one in an application's own server, `receive` one at `/in/{source}` |
 //! | [`store`] | what a store must do, and `conformance`, which checks it; `sqlite/` has the only SQL: `schema/` the tables, `writer` the thread that commits together, `line` order by key |
 //! | [`dispatcher`] | `agenda` whose turn it is · `claim` what is due · `desk` what is under way, and what is stored with room for it · `attempt` one request · [`answer`](dispatcher::answer) what is read of it · `connector`, `resolver` · [`egress`](dispatcher::egress) which names and addresses may be called |
@@ -67,6 +68,8 @@ pub mod api;
 mod bridge;
 #[cfg(feature = "bridge")]
 pub mod config;
+#[cfg(feature = "bridge")]
+pub mod dashboard;
 #[cfg(feature = "bridge")]
 pub mod dispatcher;
 mod error;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use schemars::{JsonSchema, Schema, json_schema};
 
 use super::Api;
-use super::auth::Caller;
+use super::auth::{Caller, Visit};
 use super::body::{Body, Id, Parameters, Raw, Several};
 use super::problem::Problem;
 use super::publish::MOST;
@@ -98,6 +98,9 @@ impl OperationInput for Caller {
         operation.security.push([(BEARER.to_owned(), Vec::new())].into_iter().collect());
     }
 }
+
+/// What only browsers send is no part of the document.
+impl OperationInput for Visit {}
 
 impl OperationInput for Id {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {

@@ -19,6 +19,7 @@ mod recovery;
 mod reply;
 mod secret;
 pub mod server;
+mod session;
 mod tag;
 mod warning;
 mod wish;
@@ -33,6 +34,7 @@ use axum::routing::{get, post};
 
 use self::document::{Documented, about};
 use self::problem::Problem;
+use crate::dashboard::{self, Access, Dashboard};
 use crate::dispatcher::Sender;
 use crate::error::{Error, ErrorKind};
 use crate::ingress::{self, Ingress};
@@ -66,6 +68,8 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
     /// Whose webhooks are taken.
     pub ingress: Arc<Ingress>,
+    /// Who is signed in.
+    pub dashboard: Arc<Dashboard>,
 }
 
 impl FromRef<Api> for Arc<Ingress> {
@@ -76,7 +80,11 @@ impl FromRef<Api> for Arc<Ingress> {
 
 /// The native API. Each route is in its document too, because both are made here.
 fn v1() -> Documented {
-    Documented::new()
+    access(deliveries(endpoints(events(Documented::new()))))
+}
+
+fn events(routes: Documented) -> Documented {
+    routes
         .at(
             "/v1/events",
             post_with(publish::publish, about("Publish an event"))
@@ -90,6 +98,10 @@ fn v1() -> Documented {
             "/v1/events/{id}/explain",
             get_with(explain::explain, about("Why an endpoint got an event, or not")),
         )
+}
+
+fn endpoints(routes: Documented) -> Documented {
+    routes
         .at(
             "/v1/endpoints",
             post_with(endpoint::create, about("Create an endpoint"))
@@ -115,6 +127,10 @@ fn v1() -> Documented {
             "/v1/endpoints/{id}/replay",
             post_with(recovery::replay, about("Send what it was not owed when it came")),
         )
+}
+
+fn deliveries(routes: Documented) -> Documented {
+    routes
         .at("/v1/deliveries", get_with(delivery::list, about("List deliveries")))
         .at("/v1/deliveries/{id}", get_with(delivery::retrieve, about("Retrieve a delivery")))
         .at("/v1/deliveries/{id}/attempts", get_with(attempt::of_delivery, about("List its attempts")))
@@ -127,15 +143,26 @@ fn v1() -> Documented {
             post_with(delivery::release, about("Attempt it now that was parked")),
         )
         .at("/v1/attempts", get_with(attempt::list, about("List attempts at an endpoint")))
+}
+
+fn access(routes: Documented) -> Documented {
+    routes
         .at(
             "/v1/api_keys",
             post_with(key::create, about("Create an API key")).get_with(key::list, about("List API keys")),
         )
         .at("/v1/api_keys/{id}", delete_with(key::delete, about("Delete an API key")))
+        .at(
+            "/v1/session",
+            post_with(session::create, about("Sign a browser in to the dashboard"))
+                .get_with(session::retrieve, about("Whose key it is"))
+                .delete_with(session::delete, about("Sign the browser out")),
+        )
 }
 
 /// All routes.
 pub fn router(api: Api) -> Router {
+    let pages = if api.dashboard.access == Access::Off { Router::new() } else { dashboard::routes() };
     v1().finish()
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
@@ -143,6 +170,7 @@ pub fn router(api: Api) -> Router {
         .merge(payment_kit::routes())
         .merge(gstable::routes(&api.gstable))
         .route(ingress::PATH, post(ingress::receive))
+        .merge(pages)
         .fallback(|| async { Problem::from(Error::new(ErrorKind::NotFound, "there is no such route")) })
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(middleware::from_fn_with_state(api.clone(), meter::count))

@@ -17,6 +17,7 @@ use eventbus::transport::Group;
 use tracing_subscriber::EnvFilter;
 
 use crate::api::GstableConfig;
+use crate::dashboard::Access;
 use crate::dispatcher::Roots;
 use crate::dispatcher::egress::{Allowed, Egress, Guard};
 use crate::error::{Error, Result};
@@ -58,6 +59,8 @@ pub struct Config {
     pub application: Option<Application>,
     /// Whose webhooks are taken at `/in/{name}`, and how they are verified. Default nobody's.
     pub sources: Vec<Source>,
+    /// Whether there is a dashboard, and how browsers reach it. Default over HTTP.
+    pub dashboard: Access,
     /// How long what was stored is kept, in days. Default: bodies of events and attempts for 30, events and deliveries
     /// for 90.
     pub retention: Retention,
@@ -88,6 +91,7 @@ impl Default for Config {
             gstable: GstableConfig::default(),
             application: None,
             sources: Vec::new(),
+            dashboard: Access::default(),
             retention: Retention::default(),
             unsent: Duration::from_secs(60),
             drain: Duration::from_secs(20),
@@ -227,6 +231,16 @@ pub const SETTINGS: &[Setting] = &[
             config.sources = Source::parse(text)?;
             Ok(())
         },
+    },
+    Setting {
+        name: "dashboard",
+        value: "ACCESS",
+        help: "How browsers reach the dashboard: http, https (behind TLS: its cookies are Secure), or off [default: http]",
+        set: |config, text| {
+            config.dashboard = text.trim().parse()?;
+            Ok(())
+        },
+        ..Setting::EMPTY
     },
     Setting {
         name: "retention_days",
@@ -422,6 +436,12 @@ impl Config {
     #[must_use]
     pub fn sources(self, sources: Vec<Source>) -> Self {
         Self { sources, ..self }
+    }
+
+    /// Sets how browsers reach the dashboard.
+    #[must_use]
+    pub fn dashboard(self, access: Access) -> Self {
+        Self { dashboard: access, ..self }
     }
 
     /// Sets how long what was stored is kept.

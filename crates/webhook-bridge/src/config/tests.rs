@@ -24,6 +24,7 @@ allow_targets = ["127.0.0.1/32:3000", "10.0.0.0/8"]
 retention_days = [9, 10, 11]
 unsent_seconds = 20
 drain_seconds = 30
+dashboard = "https"
 log = "warn"
 log_format = "json"
 [application]
@@ -44,6 +45,7 @@ fn a_file_and_the_environment_say_the_same_with_the_same_names() {
         ("WEBHOOK_BRIDGE_RETENTION_DAYS", "9, 10,11"),
         ("WEBHOOK_BRIDGE_UNSENT_SECONDS", "20"),
         ("WEBHOOK_BRIDGE_DRAIN_SECONDS", "30"),
+        ("WEBHOOK_BRIDGE_DASHBOARD", "https"),
         ("WEBHOOK_BRIDGE_LOG", "warn"),
         ("WEBHOOK_BRIDGE_LOG_FORMAT", "json"),
         (

@@ -278,6 +278,14 @@ async fn keys(api: &mut Checked) {
     api.expect((Method::DELETE, "/v1/api_keys/{id}"), id, (Value::Null, 404)).await;
 }
 
+async fn sessions(api: &mut Checked, key: &str) {
+    let session = "/v1/session";
+    let made = api.expect((Method::POST, session), "", (json!({ "key": key }), 201)).await;
+    assert_eq!(api.expect((Method::GET, session), "", (Value::Null, 200)).await, made);
+    api.expect((Method::POST, session), "", (json!({ "key": "whb_test_guessed" }), 401)).await;
+    api.expect((Method::DELETE, session), "", (Value::Null, 200)).await;
+}
+
 async fn endpoints(api: &mut Checked, url: &str) -> String {
     let wish = json!({ "url": url, "enabled_events": ["*", "shop.sold"], "schedule": "svix", "metadata": { "a": [1] } });
     let made = api.expect((Method::POST, "/v1/endpoints"), "", (wish, 201)).await;
@@ -379,6 +387,7 @@ async fn every_operation_answers_as_the_document_says() {
     let bridge = Bridge::start(config.allow_targets(vec![receiver.target()])).await.unwrap();
     let mut api = Checked::new(Client::new(bridge.address(), bridge.fresh_keys()[0].reveal())).await;
     keys(&mut api).await;
+    sessions(&mut api, bridge.fresh_keys()[0].reveal()).await;
     let endpoint = endpoints(&mut api, &receiver.url()).await;
     api.expect((Method::POST, "/v1/endpoints/{id}/pause"), &endpoint, (Value::Null, 200)).await;
     events(&mut api, &endpoint).await;

@@ -1,0 +1,94 @@
+//! Who is signed in, and what others can do with that.
+
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+
+use crate::rig::Rig;
+
+#[tokio::test]
+async fn a_browser_is_signed_in_by_a_key_and_out_again() {
+    let rig = Rig::start().await;
+    rig.endpoint(json!({ "enabled_events": ["refund.*"], "description": "the shop" })).await;
+    rig.browser.write("API key", "whb_test_guessed").await;
+    rig.browser.click("Sign in").await;
+    rig.browser.see("This API key is not known.").await;
+    rig.sign_in(&rig.bridge.fresh_keys()[0]).await;
+    rig.browser.see("Test mode: nothing here is real money").await;
+    rig.browser.see("refund.*").await;
+    assert_eq!(rig.browser.run("return document.cookie").await, "", "no script reads it");
+    // Also after the page was loaded again, until it is signed out.
+    rig.view("endpoints").await;
+    rig.browser.run("location.reload()").await;
+    rig.browser.see("the shop").await;
+    rig.browser.click("Sign out").await;
+    rig.browser.see("Sign in to webhook-bridge").await;
+    rig.sign_in(&rig.bridge.fresh_keys()[1]).await;
+    rig.browser.see("Live mode: these are real payments").await;
+    rig.browser.see("No endpoints yet.").await;
+    rig.end().await;
+}
+
+/// An answer to a request with these headers.
+async fn ask(
+    rig: &Rig,
+    (method, path): (Method, &str),
+    headers: &[(&str, &str)],
+    body: &Value,
+) -> (StatusCode, Option<String>) {
+    let mut request = Request::builder().method(method).uri(format!("http://{}{path}", rig.bridge.address()));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Full::<bytes::Bytes>::from(body.to_string())).unwrap();
+    let response = Client::builder(TokioExecutor::new()).build_http().request(request).await.unwrap();
+    let cookie = response.headers().get("set-cookie").map(|value| value.to_str().unwrap().to_owned());
+    let status = response.status();
+    response.into_body().collect().await.unwrap();
+    (status, cookie)
+}
+
+#[tokio::test]
+async fn a_session_is_of_no_use_to_other_sites_and_ends_with_its_key() {
+    let rig = Rig::start().await;
+    let (_, made) = rig.api.post("/v1/api_keys", &json!({ "name": "mine" })).await;
+    let key = json!({ "key": made["key"] });
+    let own = format!("http://{}", rig.bridge.address());
+    let evil = ("origin", "http://evil.example");
+    let begin = (Method::POST, "/v1/session");
+    assert_eq!(
+        ask(&rig, begin.clone(), &[evil], &key).await.0,
+        StatusCode::FORBIDDEN,
+        "nobody else signs it in"
+    );
+    let (status, cookie) = ask(&rig, begin, &[("origin", &own)], &key).await;
+    let cookie = cookie.unwrap();
+    assert_eq!(status, StatusCode::CREATED);
+    for word in ["; Path=/", "; HttpOnly", "; SameSite=Strict"] {
+        assert!(cookie.contains(word), "{cookie}");
+    }
+    let cookie = ("cookie", cookie.split(';').next().unwrap());
+    let wish = json!({ "url": rig.receiver.url(), "enabled_events": ["*"] });
+    let create = || (Method::POST, "/v1/endpoints");
+    for from in [evil, ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("x-plain", "form")]
+    {
+        let (status, _) = ask(&rig, create(), &[cookie, from], &wish).await;
+        assert_eq!(status, StatusCode::FORBIDDEN, "{from:?}");
+    }
+    assert_eq!(rig.api.get("/v1/endpoints").await.1["count"], 0);
+    assert_eq!(ask(&rig, create(), &[cookie, ("origin", &own)], &wish).await.0, StatusCode::CREATED);
+    let list = || (Method::GET, "/v1/endpoints");
+    assert_eq!(ask(&rig, list(), &[cookie], &Value::Null).await.0, StatusCode::OK);
+    rig.api
+        .send(Method::DELETE, &format!("/v1/api_keys/{}", made["id"].as_str().unwrap()), &Value::Null)
+        .await;
+    assert_eq!(
+        ask(&rig, list(), &[cookie], &Value::Null).await.0,
+        StatusCode::UNAUTHORIZED,
+        "its key is gone"
+    );
+    rig.browser.see("Sign in to webhook-bridge").await;
+    rig.end().await;
+}
