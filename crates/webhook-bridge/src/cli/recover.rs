@@ -65,7 +65,7 @@ impl Recover {
         Ok(match (self.client.wants_json(), self.dry_run) {
             (true, dry_run) => format!("{}\n", json!({ "deliveries": count, "dry_run": dry_run })),
             (false, true) => format!("{count} would be sent again\n"),
-            (false, false) => format!("{count} are due again\n"),
+            (false, false) => format!("{count} due again\n"),
         })
     }
 

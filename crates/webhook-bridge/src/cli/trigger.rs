@@ -1,12 +1,19 @@
 //! `trigger`: publishes an event, to see what comes of it.
 
-use clap::Args;
-use serde_json::json;
+use std::time::{Duration, Instant};
 
-use super::client::{Client, Live};
+use clap::Args;
+use serde_json::{Value, json};
+use tokio::time::interval;
+
+use super::client::{Answer, Client, Live};
 use super::deliveries::deliveries;
 use super::draft::Draft;
 use super::failure::Failure;
+
+/// How often it looks whether an event was delivered, and for how long at most.
+const LOOK: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Publish an event of a type, with a made-up object, and say to whom it is owed
 #[derive(Args)]
@@ -16,6 +23,9 @@ pub(super) struct Trigger {
     event_type: String,
     #[command(flatten)]
     draft: Draft,
+    /// Wait until each delivery was answered or given up, half a minute at most
+    #[arg(long)]
+    wait: bool,
     #[command(flatten)]
     live: Live,
     #[command(flatten)]
@@ -34,10 +44,28 @@ impl Trigger {
         if published["duplicate"] == json!(true) {
             return Ok(format!("{id} was published before: nothing is sent again\n"));
         }
-        let owed = client.get(&["deliveries"], &[("event", id.to_owned())]).await?;
+        let owed = self.owed(id).await?;
         Ok(match published["deliveries"].as_u64() {
             Some(0) => format!("{id} is stored; no endpoint wants it\n"),
             _ => format!("{id} is stored, to be delivered:\n{}", deliveries(&owed.value)),
         })
     }
+
+    /// Its deliveries, at once or when each was tried.
+    async fn owed(&self, id: &str) -> Result<Answer, Failure> {
+        let (mut looks, began) = (interval(LOOK), Instant::now());
+        loop {
+            looks.tick().await;
+            let owed = self.client.get(&["deliveries"], &[("event", id.to_owned())]).await?;
+            if !self.wait || began.elapsed() > LONGEST || is_tried(&owed.value) {
+                return Ok(owed);
+            }
+        }
+    }
+}
+
+/// Whether none of them waits for its first answer.
+fn is_tried(owed: &Value) -> bool {
+    let list = owed["list"].as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().all(|one| one["state"] != "in_flight" && one["attempts"] != json!(0))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use eventbus::Timestamp;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 use webhook_bridge::ingress::{Refused, Source, SourceConfig};
 use webhook_bridge::model::Mode;
@@ -60,8 +60,8 @@ enum Which {
 
 impl Verify {
     pub(super) fn run(self) -> Result<String, Failure> {
-        let source = self.source()?;
         let body = input::body(self.file.as_deref())?;
+        let source = self.source(&body)?;
         let mut headers = HeaderMap::new();
         for (name, value) in &self.headers {
             headers.append(name, value.clone());
@@ -85,12 +85,17 @@ impl Verify {
         Ok(format!("verified: {event_type} {id} of {from}, {}\n", Mode::from(event.livemode())))
     }
 
-    fn source(&self) -> Result<Source, Failure> {
+    fn source(&self, body: &[u8]) -> Result<Source, Failure> {
         let usage = |error| Failure::configuration(&error);
         let scheme = Scheme::find(&self.scheme).map_err(usage)?;
         let mut config = SourceConfig::new(scheme.name, input::secret(&self.secret)?.reveal());
         config.window_seconds = self.window;
         config.zone.clone_from(&self.zone);
+        if scheme.source.is_none() {
+            // Whose its events may be is a setting of a bridge, and no rule of the scheme.
+            let event: Value = serde_json::from_slice(body).unwrap_or_default();
+            config.event_source = event["source"].as_str().map(str::to_owned);
+        }
         config.mode = match (self.mode, scheme.livemode) {
             (Some(Which::Live), _) => Some(Mode::Live),
             (Some(Which::Test), _) | (None, Livemode::Configured) => Some(Mode::Test),

@@ -4,6 +4,7 @@
 
 mod bus;
 mod calls;
+mod page;
 mod rabbitmq;
 #[path = "../delivery/receiver.rs"]
 #[allow(dead_code, reason = "the deliveries' tests need more of it")]
@@ -11,3 +12,4 @@ mod receiver;
 mod redis;
 mod rig;
 mod serve;
+mod tools;

@@ -1,0 +1,171 @@
+//! `listen`, `sign`, `verify`, `events`, `recover`, `completions`: what the page does not show.
+
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use crate::bus::Running;
+use crate::receiver::{Receiver, verify};
+use crate::redis::free_port;
+use crate::rig::{Said, Serving, program, run, run_with};
+
+fn says(arguments: &[&str], input: &str) -> Said {
+    run_with(program(arguments), input)
+}
+
+/// The headers of what `sign` printed, as `verify` takes them.
+fn headers(signed: &Value) -> Vec<String> {
+    let headers = signed["headers"].as_object().unwrap();
+    headers.iter().map(|(name, value)| format!("{name}: {}", value.as_str().unwrap())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deliveries_come_to_a_program_byte_for_byte_and_its_answer_goes_back() {
+    let (folder, mut target, port) = (tempfile::tempdir().unwrap(), Receiver::start().await, free_port());
+    let bridge = Serving::start(folder.path(), &["--allow-targets", &format!("127.0.0.1/32:{port}")]);
+    let address = format!("127.0.0.1:{port}");
+    let forward =
+        ["listen", "--forward-to", &target.url(), "--address", &address, "--json", "--events", "shop.*,a.b"];
+    let mut listen = Running::of(bridge.command(&forward));
+    let endpoint: Value = serde_json::from_str(&listen.line()).unwrap();
+    assert_eq!(endpoint["enabled_events"], json!(["shop.*", "a.b"]));
+
+    bridge.call(&["trigger", "shop.sold", "--id", "evt_1"]);
+    let request = target.next().await;
+    verify(&request, endpoint["secret"].as_str().unwrap());
+    assert_eq!(
+        (request.header("webhook-id"), request.header("host")),
+        ("evt_1", &*format!("127.0.0.1:{}", target.port()))
+    );
+    let mut later = HeaderMap::new();
+    later.insert("retry-after", "86400".parse().unwrap());
+    request.answer_with(StatusCode::SERVICE_UNAVAILABLE, later);
+    let line: Value = serde_json::from_str(&listen.line()).unwrap();
+    assert_eq!(
+        (&line["id"], &line["type"], &line["status"]),
+        (&json!("evt_1"), &json!("shop.sold"), &json!(503))
+    );
+
+    let listed = bridge.json(&["endpoints", "list"]);
+    assert_eq!(listed["list"].as_array().unwrap().len(), 1);
+    listen.interrupt();
+    assert_eq!(listen.end().0, Some(0));
+    assert_eq!(bridge.call(&["endpoints", "list"]), "none\n", "nothing is left behind");
+    let attempts = bridge.json(&["deliveries", "attempts", "dlv_1_1"]);
+    assert_eq!(attempts["list"][0]["response_status"], json!(503));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_that_may_not_call_here_is_said_how_it_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let bridge = Serving::start(folder.path(), &[]);
+    let port = free_port();
+    let address = format!("127.0.0.1:{port}");
+    let forward = ["listen", "--forward-to", "http://localhost:3000", "--address", &address];
+    let said = run(bridge.command(&forward));
+    assert_eq!((said.code, said.out.as_str()), (3, ""));
+    assert!(said.errors.contains(&format!("serve --allow-targets 127.0.0.1/32:{port}")), "{said:?}");
+    let far = run(bridge.command(&[&forward[..], &["--url", "http://192.0.2.1"]].concat()));
+    assert_eq!(far.code, 2);
+    assert!(far.errors.contains("--public-url"), "{far:?}");
+    let wrong = run(bridge.command(&["listen", "--forward-to", "localhost:3000"]));
+    assert_eq!(wrong.code, 2, "{wrong:?}");
+}
+
+#[test]
+fn what_each_format_signs_is_verified_and_what_was_touched_is_not() {
+    let seed = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60";
+    let app = format!("0x{seed}d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
+    let event = says(&["events", "show", "refund.created", "--event", "--json", "--id", "evt_1"], "").out;
+    let account = ["events", "show", "account.updated", "--source", "gstable", "--event", "--json"];
+    let stable = says(&account, "").out;
+    let stripe = r#"{"id":"evt_s","object":"event","type":"charge.refunded","livemode":false,"created":1767225600,"data":{"object":{"id":"ch_1"}}}"#;
+    let rule = r#"{"header":"x-hub-signature-256","prefix":"sha256=","signed":"{timestamp}.{body}","timestamp":"x-time","id":"body:id","type":"body:type"}"#;
+    for (scheme, secret, body) in [
+        ("standard", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", event.as_str()),
+        ("payment-kit", app.as_str(), &event),
+        ("gstable", "wkk_0123456789abcdef", &stable),
+        ("stripe", "whsec_of_sixteen_bytes", stripe),
+        ("hmac", "a secret of sixteen bytes", stripe),
+    ] {
+        let rule: &[&str] = if scheme == "hmac" { &["--hmac", rule] } else { &[] };
+        let signed = says(&[&["sign", scheme, "--secret", secret, "--json"], rule].concat(), body);
+        assert_eq!(signed.code, 0, "{scheme}: {signed:?}");
+        let signed: Value = serde_json::from_str(&signed.out).unwrap();
+        let headers = headers(&signed);
+        let headers: Vec<&str> = headers.iter().flat_map(|header| ["-H", header.as_str()]).collect();
+        let check = |secret: &str, body: &str, more: &[&str]| {
+            says(&[&["verify", scheme, "--secret", secret], &headers[..], rule, more].concat(), body)
+        };
+        let body = signed["body"].as_str().unwrap();
+        let verified = check(secret, body, &["--json"]);
+        assert_eq!(verified.code, 0, "{scheme}: {verified:?}");
+        assert!(verified.out.starts_with(r#"{"event":{"#), "{verified:?}");
+        let touched = check(secret, &body.replacen("evt_", "evt-", 1).replacen("acc_", "acc-", 1), &[]);
+        assert_eq!(touched.code, 3, "{scheme}: {touched:?}");
+        assert!(touched.errors.starts_with("webhook-bridge: forged: "), "{scheme}: {touched:?}");
+        let old = check(secret, body, &["--at", "2h"]);
+        assert!(old.code == 3 && old.errors.starts_with("webhook-bridge: stale: "), "{scheme}: {old:?}");
+        let bare = says(&[&["verify", scheme, "--secret", secret], rule].concat(), body);
+        assert!(
+            bare.code == 3 && bare.errors.starts_with("webhook-bridge: unsigned: "),
+            "{scheme}: {bare:?}"
+        );
+    }
+    let application = r#"{"did":"z1","pk":"0xab","url":"https://shop.example/","name":"Shop"}"#;
+    for (arguments, code) in [
+        (&["sign", "blocklet", "--secret", seed, "--application", application][..], 0),
+        (&["sign", "blocklet", "--secret", seed], 2),
+        (&["sign", "nothing", "--secret", seed], 2),
+        (&["sign", "hmac", "--secret", seed], 2),
+        (&["verify", "nothing", "--secret", seed], 2),
+        (&["sign", "standard", "--secret", "@/nowhere"], 2),
+    ] {
+        let said = says(arguments, &event);
+        assert_eq!(said.code, code, "{arguments:?}: {said:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_of_every_type_is_made_up_published_and_delivered_also_in_gstables_envelope() {
+    let (folder, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::start().await);
+    let bridge = Serving::start(folder.path(), &["--allow-targets", &receiver.target_text()]);
+    let listed: Value = serde_json::from_str(&says(&["events", "list", "--json"], "").out).unwrap();
+    let list = listed["list"].as_array().unwrap();
+    let stable = list.iter().filter(|one| one["source"] == "gstable").count();
+    assert!(list.len() - stable >= 214 && stable == 19, "{stable} of {}", list.len());
+    bridge.call(&["endpoints", "create", &receiver.url(), "*", "--signature", "gstable"]);
+    let mut events = String::new();
+    for one in list {
+        let (event_type, source) = (one["type"].as_str().unwrap(), one["source"].as_str().unwrap());
+        let made = says(&["events", "show", event_type, "--source", source, "--event", "--json"], "");
+        assert_eq!((made.code, made.errors.as_str()), (0, ""));
+        events += &made.out;
+    }
+    let said = run_with(bridge.command(&["publish"]), &events);
+    assert_eq!((said.code, said.out.lines().count()), (0, list.len()), "{said:?}");
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..stable {
+        let request = receiver.next().await;
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        seen.insert(body["eventType"].as_str().or(body["type"].as_str()).unwrap_or_default().to_owned());
+        request.answer(StatusCode::OK);
+    }
+    assert_eq!(seen.len(), stable, "{seen:?}");
+}
+
+#[test]
+fn shells_are_told_of_every_command_and_no_one_else_of_a_colour() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let said = run(program(&["completions", shell]));
+        assert!(said.code == 0 && said.out.contains("forward-to"), "{shell}");
+    }
+    let on_terminal = |name: &str, value: &str| {
+        let built = env!("CARGO_BIN_EXE_webhook-bridge");
+        let mut command = std::process::Command::new("script");
+        command.args(["-qec", &format!("{built} events list refund.created"), "/dev/null"]).env(name, value);
+        run(command).out
+    };
+    assert!(on_terminal("TERM", "xterm").contains("\u{1b}[1mTYPE"));
+    assert!(!on_terminal("NO_COLOR", "1").contains('\u{1b}'));
+    assert!(!run(program(&["events", "list"])).out.contains('\u{1b}'));
+}
