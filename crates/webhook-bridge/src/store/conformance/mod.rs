@@ -93,6 +93,7 @@ macro_rules! suite {
             what_is_tried_again_is_whole_and_never_sent_without_its_body
             what_is_tried_again_is_not_forgotten_and_its_key_keeps_its_order
             bodies_are_forgotten_also_after_all_was_forgotten
+            what_is_sent_after_all_was_forgotten_is_the_new_events
             keys_of_publishing_that_ran_out_are_forgotten_little_by_little
         );
     };

@@ -154,6 +154,21 @@ pub(crate) async fn bodies_are_forgotten_also_after_all_was_forgotten(harness: &
     assert_eq!(forget(&shop).await, 1 + 1, "what nobody sent, and its body");
 }
 
+/// A store may number from the beginning again when nothing is left.
+pub(crate) async fn what_is_sent_after_all_was_forgotten_is_the_new_events(harness: &dyn Harness) {
+    let mut shop = Shop::open(harness).await;
+    deliver(&shop).await;
+    let begin = shop.now;
+    shop.wait(91 * DAY);
+    assert!(forget(&shop).await > 0);
+    shop.now = begin;
+    let to = shop.endpoint("*").await;
+    shop.ingest("new").await;
+    let claimed = shop.claim(to, 1).await.remove(0);
+    let bytes = event("new", None).to_json().unwrap();
+    assert_eq!((claimed.payload.event_id.as_str(), &claimed.payload.body), ("new", &bytes));
+}
+
 pub(crate) async fn keys_of_publishing_that_ran_out_are_forgotten_little_by_little(harness: &dyn Harness) {
     let mut shop = Shop::open(harness).await;
     let key = |id: &str| IdempotencyKey { key: id.to_owned(), hash: [1; 32], expires_at: shop.now.plus(DAY) };

@@ -3,28 +3,26 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use eventbus::Timestamp;
 use rusqlite::{OptionalExtension as _, Result, Row, params};
 
+use super::contents::Content;
 use super::convert::{is_damage, json, parsed};
 use super::routes::Card;
 use super::writer::Write;
 use super::{health, line, secrets};
 use crate::model::{
     Attempt, Claimed, DeliveryKey, DeliveryState, Ending, EndpointId, EndpointKey, EndpointUrl, Lease,
-    Leased, Next, Payload, Schedule, Target, Wanted,
+    Leased, Next, Schedule, Target, Wanted,
 };
-use crate::trace;
 
 /// How long a lease outlives the request's deadline: the time to store what became of it.
 pub(super) const MARGIN: Duration = Duration::from_secs(15);
 
-/// What is due of an endpoint, the longest due first: a range of the index of what waits, and the event of each.
+/// What is due of an endpoint, the longest due first: a range of the index of what waits.
 pub(super) const DUE: &str =
-    "SELECT d.sequence, d.attempts, d.expires_at, e.id, e.type, e.body, d.faults, d.earlier, e.trace, e.received_at
-     FROM delivery AS d INDEXED BY delivery_due JOIN event AS e ON e.no = d.event_no
-     WHERE d.endpoint_no = ?1 AND d.state = 0 AND d.due_at <= ?2 ORDER BY d.due_at, d.sequence LIMIT ?3";
+    "SELECT sequence, attempts, faults, earlier, expires_at, event_no FROM delivery INDEXED BY delivery_due
+     WHERE endpoint_no = ?1 AND state = 0 AND due_at <= ?2 ORDER BY due_at, sequence LIMIT ?3";
 
 /// A lease.
 pub(super) const HOLD: &str =
@@ -120,17 +118,19 @@ fn lease(
 }
 
 /// What is due of an endpoint, with a lease that is not stored yet.
-fn due(write: &Write<'_>, wanted: Wanted, now: Timestamp, target: &Arc<Target>) -> Result<Vec<Leased>> {
-    let mut due = write.connection.prepare_cached(DUE)?;
-    let rows = due.query_map(params![wanted.endpoint.0, now.as_millis(), wanted.most], |row| {
-        leased(row, wanted.endpoint, target)
-    })?;
-    rows.collect()
+fn due(write: &mut Write<'_>, wanted: Wanted, now: Timestamp, target: &Arc<Target>) -> Result<Vec<Leased>> {
+    let values = params![wanted.endpoint.0, now.as_millis(), wanted.most];
+    let rows: Result<Vec<_>> = write.statements.find(DUE)?.query_map(values, Owed::read)?.collect();
+    let leased = |one: Owed| {
+        let content = write.known.contents.of(&mut write.statements, one.event_no)?;
+        Ok(one.leased(wanted.endpoint, content, target))
+    };
+    rows?.into_iter().map(leased).collect()
 }
 
 /// Stores leases.
-fn hold(write: &Write<'_>, leased: &[Leased], now: Timestamp) -> Result<()> {
-    let mut update = write.connection.prepare_cached(HOLD)?;
+fn hold(write: &mut Write<'_>, leased: &[Leased], now: Timestamp) -> Result<()> {
+    let update = write.statements.find(HOLD)?;
     for one in leased {
         let until = now.plus(one.target.timeout + MARGIN).as_millis();
         update.execute(params![one.key.endpoint.0, one.key.sequence, one.lease.0, until])?;
@@ -161,27 +161,46 @@ pub(super) fn follow(write: &mut Write<'_>, ended: &Attempt, now: Timestamp) -> 
     Ok(leased.pop())
 }
 
-fn leased(row: &Row<'_>, endpoint: EndpointKey, target: &Arc<Target>) -> Result<Leased> {
-    Ok(Leased {
-        key: DeliveryKey { endpoint, sequence: row.get(0)? },
-        lease: Lease(rand::random()),
-        attempt: row.get::<_, u32>(1)? + 1,
-        faults: row.get(6)?,
-        earlier: row.get(7)?,
-        expires_at: Timestamp::from_millis(row.get(2)?),
-        received_at: Timestamp::from_millis(row.get(9)?),
-        trace: row.get::<_, Option<String>>(8)?.and_then(|text| trace::parse(&text)),
-        payload: Arc::new(Payload {
-            event_id: row.get(3)?,
-            event_type: row.get(4)?,
-            body: Bytes::from(row.get::<_, Vec<u8>>(5)?),
-        }),
-        target: Arc::clone(target),
-    })
+/// A delivery that is due.
+struct Owed {
+    sequence: u64,
+    attempts: u32,
+    faults: u32,
+    earlier: u32,
+    expires_at: Timestamp,
+    event_no: i64,
+}
+
+impl Owed {
+    fn read(row: &Row<'_>) -> Result<Self> {
+        Ok(Self {
+            sequence: row.get(0)?,
+            attempts: row.get(1)?,
+            faults: row.get(2)?,
+            earlier: row.get(3)?,
+            expires_at: Timestamp::from_millis(row.get(4)?),
+            event_no: row.get(5)?,
+        })
+    }
+
+    fn leased(&self, endpoint: EndpointKey, content: Content, target: &Arc<Target>) -> Leased {
+        Leased {
+            key: DeliveryKey { endpoint, sequence: self.sequence },
+            lease: Lease(rand::random()),
+            attempt: self.attempts + 1,
+            faults: self.faults,
+            earlier: self.earlier,
+            expires_at: self.expires_at,
+            received_at: content.received_at,
+            trace: content.trace,
+            payload: content.payload,
+            target: Arc::clone(target),
+        }
+    }
 }
 
 /// When an endpoint's first pending delivery is due.
-pub(super) fn next(write: &Write<'_>, endpoint: EndpointKey) -> Result<Option<Timestamp>> {
-    let mut statement = write.connection.prepare_cached(NEXT)?;
+pub(super) fn next(write: &mut Write<'_>, endpoint: EndpointKey) -> Result<Option<Timestamp>> {
+    let statement = write.statements.find(NEXT)?;
     statement.query_row([endpoint.0], |row| Ok(Timestamp::from_millis(row.get(0)?))).optional()
 }

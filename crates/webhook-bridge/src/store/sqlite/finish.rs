@@ -44,7 +44,7 @@ pub(super) fn finish(write: &mut Write<'_>, attempt: &Attempt, now: Timestamp) -
 }
 
 /// The delivery's next state, and its key where it stands in line; `None` when somebody else has the lease.
-fn settle(write: &Write<'_>, attempt: &Attempt, now: Timestamp) -> Result<Option<Option<String>>> {
+fn settle(write: &mut Write<'_>, attempt: &Attempt, now: Timestamp) -> Result<Option<Option<String>>> {
     let (state, due_at, finished_at) = match attempt.next {
         Next::Succeeded => (DeliveryState::Succeeded, None, Some(now)),
         Next::Retry(at) => (DeliveryState::Pending, Some(at), None),
@@ -56,14 +56,14 @@ fn settle(write: &Write<'_>, attempt: &Attempt, now: Timestamp) -> Result<Option
     let state = state::number(state);
     let row = params![key.endpoint.0, key.sequence, lease, state, due, finished, fault];
     // Most have no key, and an answer of its own would cost as much again as the change.
-    if write.connection.prepare_cached(SETTLE)?.execute(row)? == 1 {
+    if write.statements.find(SETTLE)?.execute(row)? == 1 {
         return Ok(Some(None));
     }
-    write.connection.prepare_cached(SETTLE_KEYED)?.query_row(row, |row| row.get(0)).optional()
+    write.statements.find(SETTLE_KEYED)?.query_row(row, |row| row.get(0)).optional()
 }
 
-fn insert(write: &Write<'_>, attempt: &Attempt) -> Result<()> {
-    let mut statement = write.connection.prepare_cached(ATTEMPT)?;
+fn insert(write: &mut Write<'_>, attempt: &Attempt) -> Result<()> {
+    let statement = write.statements.find(ATTEMPT)?;
     statement.execute(params![
         attempt.delivery.endpoint.0,
         attempt.delivery.sequence,

@@ -7,6 +7,7 @@ use eventbus::transport::Order;
 use eventbus::{AnyEvent, Key, Timestamp};
 use rusqlite::{Result, params};
 
+use super::contents::Content;
 use super::owe::{Owed, owe};
 use super::writer::Write;
 use crate::model::{Ingested, Mode, Payload};
@@ -37,6 +38,10 @@ impl Incoming {
         Self { expires_at, ..self }
     }
 
+    fn content(&self, received_at: Timestamp) -> Content {
+        Content { payload: self.payload(), trace: self.event.trace().cloned(), received_at }
+    }
+
     pub(super) fn payload(&self) -> Arc<Payload> {
         let payload = || Payload {
             event_id: self.event.id().as_str().to_owned(),
@@ -56,19 +61,24 @@ pub(super) fn ingest(write: &mut Write<'_>, incoming: &Incoming) -> Result<Inges
         return Ok(Ingested { deliveries: 0, duplicate: true });
     };
     let (mode, event) = (Mode::from(incoming.event.livemode()), &incoming.event);
+    let begun = write.sent.len();
     let endpoints = write.routes()?.of(mode, (event.source().as_str(), event.event_type().as_str()));
     for &(endpoint, order) in &endpoints {
         let key = incoming.event.key().map(Key::as_str).filter(|_| order == Order::PerKey);
         let (expires_at, incoming) = (incoming.expires_at, Some(incoming));
         owe(write, &Owed { event_no, endpoint, key, expires_at, incoming }, now)?;
     }
+    let sent = write.sent.len() - begun;
+    if sent < endpoints.len() && write.front.is_some() {
+        write.known.contents.keep(event_no, incoming.content(now));
+    }
     Ok(Ingested { deliveries: u32::try_from(endpoints.len()).unwrap_or(u32::MAX), duplicate: false })
 }
 
 /// Stores an event, unless it is there already; gives its number.
-pub(super) fn insert(write: &Write<'_>, incoming: &Incoming, now: Timestamp) -> Result<Option<i64>> {
+pub(super) fn insert(write: &mut Write<'_>, incoming: &Incoming, now: Timestamp) -> Result<Option<i64>> {
     let event = &incoming.event;
-    let mut statement = write.connection.prepare_cached(EVENT)?;
+    let statement = write.statements.find(EVENT)?;
     let inserted = statement.execute(params![
         event.livemode(),
         event.source().as_str(),

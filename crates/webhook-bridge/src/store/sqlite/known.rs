@@ -7,6 +7,8 @@ use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, Result, params};
 
+use super::contents::Contents;
+use super::statements::Statements;
 use crate::model::EndpointKey;
 
 /// Counters and findings of endpoints; bounded by their number.
@@ -18,6 +20,8 @@ pub(super) struct Known {
     counted: HashSet<EndpointKey>,
     /// Who has no row of trouble.
     pub(super) well: HashSet<EndpointKey>,
+    /// What is sent of events.
+    pub(super) contents: Contents,
 }
 
 impl Known {
@@ -38,8 +42,8 @@ impl Known {
     }
 
     /// Stores what was counted: once for each endpoint, however many deliveries it got. Before each commit.
-    pub(super) fn store(&mut self, connection: &Connection) -> Result<()> {
-        let mut update = connection.prepare_cached("UPDATE sequence SET next = ?2 WHERE endpoint_no = ?1")?;
+    pub(super) fn store(&mut self, statements: &mut Statements<'_>) -> Result<()> {
+        let update = statements.find("UPDATE sequence SET next = ?2 WHERE endpoint_no = ?1")?;
         for endpoint in self.counted.drain() {
             update.execute(params![endpoint.0, self.next.get(&endpoint)])?;
         }

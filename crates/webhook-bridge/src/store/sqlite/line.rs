@@ -15,7 +15,7 @@ pub(super) const FIRST: &str = "SELECT sequence, state FROM delivery INDEXED BY 
      WHERE endpoint_no = ?1 AND key = ?2 AND finished_at IS NULL ORDER BY sequence LIMIT 1";
 
 /// How a new delivery begins: waiting where another of its key is not over.
-pub(super) fn join(write: &Write<'_>, endpoint: EndpointKey, key: Option<&str>) -> Result<DeliveryState> {
+pub(super) fn join(write: &mut Write<'_>, endpoint: EndpointKey, key: Option<&str>) -> Result<DeliveryState> {
     let Some(key) = key else { return Ok(DeliveryState::Pending) };
     let before = first(write, endpoint, key)?;
     Ok(if before.is_some() { DeliveryState::Waiting } else { DeliveryState::Pending })
@@ -57,7 +57,10 @@ pub(super) fn end(
     key.flatten().map_or(Ok(()), |key| leave(write, endpoint, &key, now))
 }
 
-fn first(write: &Write<'_>, endpoint: EndpointKey, key: &str) -> Result<Option<(u64, u8)>> {
-    let mut statement = write.connection.prepare_cached(FIRST)?;
-    statement.query_row(params![endpoint.0, key], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+fn first(write: &mut Write<'_>, endpoint: EndpointKey, key: &str) -> Result<Option<(u64, u8)>> {
+    write
+        .statements
+        .find(FIRST)?
+        .query_row(params![endpoint.0, key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()
 }

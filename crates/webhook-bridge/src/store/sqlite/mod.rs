@@ -4,6 +4,7 @@ mod again;
 mod attempts;
 mod changes;
 mod claim;
+mod contents;
 mod convert;
 mod deliveries;
 mod due;
@@ -27,6 +28,7 @@ mod routes;
 mod schema;
 mod secrets;
 mod standing;
+mod statements;
 mod writer;
 
 #[cfg(test)]
@@ -51,6 +53,7 @@ use self::keys::Uses;
 use self::known::Known;
 use self::publishing::Prepared;
 use self::reader::Reader;
+use self::statements::Statements;
 use self::writer::{Attached, Write, Writer};
 use super::{FirstKeys, Front, Hints, Store};
 use crate::error::{Error, ErrorKind, Result};
@@ -181,8 +184,11 @@ fn recover(connection: &Connection, now: Timestamp) -> rusqlite::Result<Reclaime
     let (mut routes, mut known, mut hints) = (None, Known::default(), std::collections::HashMap::new());
     let transaction = connection.unchecked_transaction()?;
     let (routes, known, hints) = (&mut routes, &mut known, &mut hints);
-    let mut write = Write { connection, routes, known, hints, front: None, sent: &mut Vec::new() };
+    let statements = Statements::of(connection);
+    let mut write =
+        Write { connection, statements, routes, known, hints, front: None, sent: &mut Vec::new() };
     let reclaimed = reclaim::reclaim(&mut write, (Timestamp::from_millis(i64::MAX), now), &HashSet::new())?;
+    drop(write);
     transaction.commit()?;
     Ok(reclaimed)
 }

@@ -66,7 +66,7 @@ pub(super) fn owe(write: &mut Write<'_>, owed: &Owed<'_>, now: Timestamp) -> Res
         owed.key,
         expires_at.as_millis()
     ];
-    write.connection.prepare_cached(OWE)?.execute(row)?;
+    write.statements.find(OWE)?.execute(row)?;
     if begins == DeliveryState::Pending {
         write.hint(endpoint, now);
     }

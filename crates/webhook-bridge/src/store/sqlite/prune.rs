@@ -6,6 +6,7 @@ use std::time::Duration;
 use eventbus::Timestamp;
 use rusqlite::{Params, Result, params};
 
+use super::contents::Contents;
 use super::line;
 use super::schema::state;
 use super::writer::Write;
@@ -59,6 +60,8 @@ pub(super) fn prune(write: &mut Write<'_>, keep: &Retention, now: Timestamp) -> 
     let (owed, cancelled, further) = endpoints(write, keep, now)?;
     let (bodies, expired) = bodies(write, before(now, keep.bodies()), now)?;
     let events = events(write, before(now, keep.deliveries()))?;
+    // An event's number is given out again when the newest ones are gone.
+    write.known.contents = Contents::default();
     let steps = [parked, owed, bodies, expired, events];
     let more = further || steps.iter().any(|&rows| rows >= STEP);
     Ok(Pruned { rows: steps.iter().sum(), expired: parked + expired, cancelled, more })

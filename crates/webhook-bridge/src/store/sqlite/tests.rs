@@ -195,7 +195,8 @@ async fn who_is_the_last_of_many_is_found() {
 
 /// Every query whose table grows, with what its plan must name.
 const QUERIES: &[(&str, &[&str])] = &[
-    (claim::DUE, &["delivery_due (endpoint_no=? AND due_at<?)", "INTEGER PRIMARY KEY"]),
+    (claim::DUE, &["delivery_due (endpoint_no=? AND due_at<?)"]),
+    (contents::CONTENT, &["INTEGER PRIMARY KEY (rowid=?)"]),
     (claim::NEXT, &["delivery_due (endpoint_no=?)"]),
     (reclaim::LOST, &["delivery_lease (lease_until<?)"]),
     (due::FIRST, &["delivery_due (endpoint_no>?)"]),

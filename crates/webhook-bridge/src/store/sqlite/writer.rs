@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::known::Known;
 use super::routes::Routes;
+use super::statements::Statements;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metrics;
 use crate::model::{EndpointKey, Leased};
@@ -28,6 +29,8 @@ const QUEUE: usize = 4096;
 /// A transaction under way, with what the writer knows beside the file.
 pub(super) struct Write<'a> {
     pub(super) connection: &'a Connection,
+    /// What is done for each delivery.
+    pub(super) statements: Statements<'a>,
     /// Which endpoints want what, as of this transaction; `None` when endpoints changed since it was read.
     pub(super) routes: &'a mut Option<Routes>,
     pub(super) known: &'a mut Known,
@@ -203,11 +206,13 @@ impl Desk {
             self.front.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(Weak::upgrade);
         let (connection, routes, known) = (&self.connection, &mut self.routes, &mut self.known);
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let mut write = Write { connection, routes, known, hints, front: front.as_deref(), sent };
+        let statements = Statements::of(connection);
+        let mut write = Write { connection, statements, routes, known, hints, front: front.as_deref(), sent };
         for (index, job) in batch.iter_mut().enumerate() {
             job.apply(&mut write).map_err(|cause| Failure::of(index, cause))?;
         }
-        self.known.store(connection)?;
+        write.known.store(&mut write.statements)?;
+        drop(write);
         Ok(connection.prepare_cached("COMMIT")?.execute([]).map(drop)?)
     }
 }
