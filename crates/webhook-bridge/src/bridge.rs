@@ -159,6 +159,7 @@ impl Bridge {
         let ingress =
             Ingress::new(config.sources, (bus.clone(), Arc::clone(&store)))?.metered(Arc::clone(&metrics));
         let (ingress, owned) = (Arc::new(ingress), Arc::clone(&store));
+        parts.push(Part::start("ingress", &broken, Arc::clone(&ingress).run(stop.1.clone()).map(Ok)));
         let dashboard = Arc::new(Dashboard::new(config.dashboard));
         let routes =
             router(Api { store: owned, sender, vault, app_key, gstable, watch, metrics, ingress, dashboard });
@@ -250,7 +251,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_bridge_without_one_of_its_parts_stops_and_says_so() {
-        for part in 0..4 {
+        for part in 0..5 {
             let folder = tempfile::tempdir().unwrap();
             let bridge = Bridge::start(config(&folder)).await.unwrap();
             // On this one thread, after which all of them have begun.

@@ -23,7 +23,7 @@
 //!        store       the attempt and the delivery's next state in one transaction
 //! ```
 //!
-//! The other way, a provider's webhook is verified, published on the bus, remembered, and only then answered; the bus brings it
+//! The other way, a provider's webhook is verified, published on the bus, and only then answered and remembered; the bus brings it
 //! to whoever subscribes, and to intake.
 //!
 //! # The map

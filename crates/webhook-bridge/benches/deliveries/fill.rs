@@ -14,7 +14,7 @@ pub(crate) fn delivered(folder: &Path, count: usize, endpoint: i64) {
     fill(folder, count, (endpoint, 2));
 }
 
-/// Ids are random, as they are in life, so that new ones go anywhere in their index.
+/// Ids and keys are random, as they are in life, so that new ones go anywhere in their indexes.
 fn fill(folder: &Path, count: usize, (endpoint, state): (i64, i64)) {
     if count == 0 {
         return;
@@ -33,9 +33,9 @@ fn fill(folder: &Path, count: usize, (endpoint, state): (i64, i64)) {
         statement.execute(&values[..wanted]).expect("legal rows")
     };
     run("WITH RECURSIVE n(n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n WHERE n + 1 < ?2)
-         INSERT INTO event (no, livemode, source, id, type, occurred_at, received_at, body)
-         SELECT n, 0, 'shop', 'evt_' || lower(hex(randomblob(12))), 'stuck.event', ?5, ?5, randomblob(300 + 0 * ?3 * ?4)
-         FROM n");
+         INSERT INTO event (no, livemode, source, id, type, key, occurred_at, received_at, body)
+         SELECT n, 0, 'shop', 'evt_' || lower(hex(randomblob(12))), 'stuck.event', 'in_' || lower(hex(randomblob(12))),
+         ?5, ?5, randomblob(300 + 0 * ?3 * ?4) FROM n");
     run("INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, faults, due_at, created_at, finished_at, expires_at)
          SELECT ?3, no - ?1 + 1, no, ?4, iif(?4 = 2, 1, 0), 0, ?5, ?5, iif(?4 = 2, ?5, NULL), ?5 + 86400000 FROM event
          WHERE no >= ?1 AND no < ?2");

@@ -26,6 +26,10 @@ mod body;
 mod config;
 mod extract;
 #[cfg(feature = "bridge")]
+mod filter;
+#[cfg(feature = "bridge")]
+mod memory;
+#[cfg(feature = "bridge")]
 mod receive;
 mod refused;
 #[cfg(feature = "bridge")]

@@ -1,4 +1,4 @@
-//! A webhook at the bridge: verified, published, remembered, and only then answered 2xx.
+//! A webhook at the bridge: verified, published, and only then answered 2xx; then it is remembered.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,12 +11,14 @@ use eventbus::transport::Durability;
 use eventbus::{AnyEvent, EventBus, Timestamp};
 use http::StatusCode;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use super::config::SourceConfig;
 use super::extract::arrive;
+use super::filter::Filter;
+use super::memory::Memory;
 use super::refused::Refused;
-use super::seen::Seen;
 use super::source::Source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metrics;
@@ -36,7 +38,7 @@ pub struct Ingress {
     sources: HashMap<String, Source>,
     /// What requests to no source are verified by, so that they take as long.
     decoy: Source,
-    seen: Seen,
+    memory: Memory,
     bus: EventBus,
     store: Arc<dyn Store>,
     metrics: Arc<Metrics>,
@@ -65,8 +67,9 @@ impl Ingress {
         let secret = Format::find("standard")?.generate()?;
         let decoy = SourceConfig::new("standard", secret.reveal()).mode(Mode::Test);
         let decoy = Source::new("none", decoy)?;
-        let metrics = Arc::default();
-        Ok(Self { sources: named, decoy, seen: Seen::default(), bus, store, metrics })
+        let filter = if named.is_empty() { Filter::none() } else { Filter::new() };
+        let (memory, metrics) = (Memory::of(Arc::clone(&store), filter), Arc::default());
+        Ok(Self { sources: named, decoy, memory, bus, store, metrics })
     }
 
     /// Counts there.
@@ -100,16 +103,18 @@ impl Ingress {
             event: event.id().as_str().to_owned(),
             expires_at: Timestamp::now().plus(source.remember()),
         };
-        let _turn = self.seen.turn(&inbound).await;
-        if self.store.came(inbound.clone()).await.map_err(Refused::Unavailable)? {
+        let turn = self.memory.turn(&inbound).await;
+        if self.memory.came(&inbound).await.map_err(Refused::Unavailable)? {
             return Ok(Taken::Known);
         }
         self.publish(event).await?;
-        // It is on the bus: whoever sent it must not send it again because of this.
-        if let Err(error) = self.store.remember(vec![inbound]).await {
-            tracing::error!(%error, "a webhook was published and cannot be remembered");
-        }
+        self.memory.keep(inbound, turn).await.map_err(Refused::Unavailable)?;
         Ok(Taken::Published)
+    }
+
+    /// Remembers what is published, until it is told to stop and all of that is stored.
+    pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        self.memory.run(stop).await;
     }
 
     async fn publish(&self, event: AnyEvent) -> Result<(), Refused> {

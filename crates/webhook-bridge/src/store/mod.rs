@@ -195,6 +195,9 @@ pub trait Store: Debug + Send + Sync {
     /// Whether a webhook came in before, of this source, mode and id, and is remembered.
     async fn came(&self, inbound: Inbound) -> Result<bool>;
 
+    /// Webhooks that are remembered, at most so many, behind this one in an order that does not change; also some that ran out.
+    async fn remembered(&self, after: Option<Inbound>, most: u32) -> Result<Vec<Inbound>>;
+
     /// Remembers webhooks that came in and were published.
     async fn remember(&self, inbound: Vec<Inbound>) -> Result<()>;
 

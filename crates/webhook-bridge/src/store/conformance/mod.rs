@@ -39,6 +39,7 @@ macro_rules! suite {
             what_is_interrupted_again_and_again_waits_and_is_parked
             a_lease_that_ran_out_is_taken_back_and_no_other
             what_became_too_old_ends_unsent
+            webhooks_that_came_in_are_known_by_source_mode_and_id_and_listed_whole
             what_the_bridge_cannot_send_is_parked
             what_should_have_been_sent_is_known_and_nothing_else
         );

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use eventbus::Timestamp;
+
 use super::{Harness, Shop, status};
 use crate::model::{
-    DeliveryKey, DeliveryState, Due, Ending, EndpointChange, EndpointStatus, Finished, Ingested, Lease,
-    Leased, Mode, Next, Outcome, Reclaimed, Released, Schedule, Trouble, Wanted,
+    DeliveryKey, DeliveryState, Due, Ending, EndpointChange, EndpointStatus, Finished, Inbound, Ingested,
+    Lease, Leased, Mode, Next, Outcome, Reclaimed, Released, Schedule, Trouble, Wanted,
 };
 
 pub(crate) async fn an_event_is_stored_once_and_owed_to_whoever_wants_it_in_its_mode(harness: &dyn Harness) {
@@ -194,4 +196,35 @@ async fn longest(shop: &Shop) -> Vec<(DeliveryKey, bool)> {
     let due: Vec<Due> = shop.store.due(shop.now).await.unwrap();
     assert!(due.iter().all(|due| due.since <= shop.now));
     due.into_iter().map(|due| (due.delivery, due.behind)).collect()
+}
+
+pub(crate) async fn webhooks_that_came_in_are_known_by_source_mode_and_id_and_listed_whole(
+    harness: &dyn Harness,
+) {
+    let shop = Shop::open(harness).await;
+    let expires_at = Timestamp::now().plus(Duration::from_secs(60));
+    let one = |source: &str, mode, number: usize| {
+        let (source, event) = (source.to_owned(), format!("evt_{number}"));
+        Inbound { source, mode, event, expires_at }
+    };
+    let came: Vec<_> = (0..100)
+        .flat_map(|number| {
+            [one("a", Mode::Live, number), one("a", Mode::Test, number), one("b", Mode::Live, number)]
+        })
+        .collect();
+    shop.store.remember(came.clone()).await.unwrap();
+    assert!(shop.store.came(one("b", Mode::Live, 7)).await.unwrap());
+    assert!(!shop.store.came(one("b", Mode::Test, 7)).await.unwrap());
+    let (mut listed, mut after) = (Vec::new(), None);
+    loop {
+        let page = shop.store.remembered(after, 70).await.unwrap();
+        after = page.last().cloned();
+        listed.extend(page);
+        if after.is_none() {
+            break;
+        }
+    }
+    let set = |list: Vec<Inbound>| list.into_iter().collect::<std::collections::HashSet<_>>();
+    assert_eq!(listed.len(), came.len());
+    assert_eq!(set(listed), set(came));
 }

@@ -4,13 +4,31 @@ use eventbus::Timestamp;
 use rusqlite::{Connection, Result, params};
 
 use super::writer::Write;
-use crate::model::Inbound;
+use crate::model::{Inbound, Mode};
 
 pub(super) fn came(connection: &Connection, inbound: &Inbound, now: Timestamp) -> Result<bool> {
     let mut find = connection.prepare_cached(
         "SELECT 1 FROM inbound WHERE source = ?1 AND livemode = ?2 AND event = ?3 AND expires_at > ?4",
     )?;
     find.exists(params![inbound.source, inbound.mode.is_live(), inbound.event, now.as_millis()])
+}
+
+/// A page of all: a range of the primary key.
+pub(super) const PAGE: &str = "SELECT source, livemode, event, expires_at FROM inbound
+     WHERE (source, livemode, event) > (?1, ?2, ?3) ORDER BY source, livemode, event LIMIT ?4";
+
+pub(super) fn list(connection: &Connection, after: Option<&Inbound>, most: u32) -> Result<Vec<Inbound>> {
+    let after = after.map_or(("", false, ""), |one| (&*one.source, one.mode.is_live(), &*one.event));
+    let mut page = connection.prepare_cached(PAGE)?;
+    let rows = page.query_map(params![after.0, after.1, after.2, most], |row| {
+        Ok(Inbound {
+            source: row.get(0)?,
+            mode: Mode::from(row.get::<_, bool>(1)?),
+            event: row.get(2)?,
+            expires_at: Timestamp::from_millis(row.get(3)?),
+        })
+    })?;
+    rows.collect()
 }
 
 pub(super) fn remember(write: &Write<'_>, inbound: &[Inbound]) -> Result<()> {

@@ -361,6 +361,10 @@ impl Store for SqliteStore {
         self.reader.call(move |connection| inbound::came(connection, &inbound, now)).await
     }
 
+    async fn remembered(&self, after: Option<Inbound>, most: u32) -> Result<Vec<Inbound>> {
+        self.reader.call(move |connection| inbound::list(connection, after.as_ref(), most)).await
+    }
+
     async fn remember(&self, inbound: Vec<Inbound>) -> Result<()> {
         self.writer()?.call(move |write| inbound::remember(write, &inbound)).await
     }

@@ -1,0 +1,102 @@
+//! What came before: known at once, and stored a moment after it was published.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::filter::Filter;
+use super::seen::{Held, Seen};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Inbound;
+use crate::store::Store;
+
+/// How much may be published and not stored yet before the next one waits.
+const QUEUE: usize = 1024;
+/// How many are stored together, and read together at the start.
+const BATCH: usize = 256;
+const PAGE: u32 = 4096;
+/// How long what is published waits for others to be stored with: nobody but the same webhook, come again, waits for it.
+const GATHER: Duration = Duration::from_millis(10);
+
+/// A webhook that was published, in its turn until it is stored.
+type Published = (Inbound, Held);
+
+/// What came before.
+pub(super) struct Memory {
+    store: Arc<dyn Store>,
+    seen: Seen,
+    filter: Filter,
+    queue: mpsc::Sender<Published>,
+    published: Mutex<mpsc::Receiver<Published>>,
+}
+
+impl Memory {
+    /// Nothing is known of it before [`run`](Self::run) has read what is stored: until then the store is asked.
+    pub(super) fn of(store: Arc<dyn Store>, filter: Filter) -> Self {
+        let (queue, published) = mpsc::channel(QUEUE);
+        Self { store, seen: Seen::default(), filter, queue, published: Mutex::new(published) }
+    }
+
+    /// Waits until no other request of this webhook is under way, or published and not stored.
+    pub(super) async fn turn(&self, inbound: &Inbound) -> Held {
+        self.seen.turn(inbound).await
+    }
+
+    /// Whether it came before.
+    pub(super) async fn came(&self, inbound: &Inbound) -> Result<bool> {
+        Ok(self.filter.may_have(inbound) && self.store.came(inbound.clone()).await?)
+    }
+
+    /// Remembers that it was published, and gives its turn back once that is stored.
+    pub(super) async fn keep(&self, inbound: Inbound, turn: Held) -> Result<()> {
+        self.filter.add(&inbound);
+        let closed = |_| Error::new(ErrorKind::Closed, "the bridge stops");
+        self.queue.send((inbound, turn)).await.map_err(closed)
+    }
+
+    /// Reads what is stored, and stores what is published until it is told to stop; then the rest.
+    pub(super) async fn run(&self, stop: CancellationToken) {
+        tokio::join!(self.learn(), self.write(stop));
+    }
+
+    async fn learn(&self) {
+        let mut after = None;
+        loop {
+            let page = match self.store.remembered(after, PAGE).await {
+                Ok(page) => page,
+                Err(error) => {
+                    return tracing::warn!(%error, "what came in cannot be read: the store is asked each time");
+                }
+            };
+            page.iter().for_each(|inbound| self.filter.add(inbound));
+            let Some(last) = page.into_iter().next_back() else { return self.filter.complete() };
+            after = Some(last);
+        }
+    }
+
+    async fn write(&self, stop: CancellationToken) {
+        let (mut published, mut batch) = (self.published.lock().await, Vec::new());
+        while stop.run_until_cancelled(published.recv_many(&mut batch, BATCH)).await.is_some() {
+            stop.run_until_cancelled(tokio::time::sleep(GATHER)).await;
+            self.save(&mut batch, &mut published).await;
+        }
+        self.save(&mut batch, &mut published).await;
+    }
+
+    /// Stores what was taken from the queue, and what is still in it.
+    async fn save(&self, batch: &mut Vec<Published>, published: &mut mpsc::Receiver<Published>) {
+        while let Ok(more) = published.try_recv() {
+            batch.push(more);
+        }
+        for some in batch.chunks(BATCH) {
+            let inbound = some.iter().map(|(inbound, _)| inbound.clone()).collect();
+            // They are on the bus: whoever sent them must not send them again because of this.
+            if let Err(error) = self.store.remember(inbound).await {
+                tracing::error!(%error, "webhooks were published and cannot be remembered");
+            }
+        }
+        batch.clear();
+    }
+}
