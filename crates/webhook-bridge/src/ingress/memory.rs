@@ -100,3 +100,50 @@ impl Memory {
         batch.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use eventbus::Timestamp;
+
+    use super::*;
+    use crate::model::Mode;
+    use crate::store::SqliteStore;
+
+    fn inbound(number: usize) -> Inbound {
+        let (source, event) = ("shop".to_owned(), format!("evt_{number}"));
+        Inbound {
+            source,
+            mode: Mode::Live,
+            event,
+            expires_at: Timestamp::now().plus(Duration::from_secs(60)),
+        }
+    }
+
+    fn memory(folder: &tempfile::TempDir) -> Memory {
+        let store = SqliteStore::open(&folder.path().join("s.sqlite"), Timestamp::now()).unwrap();
+        Memory::of(Arc::new(store), Filter::new())
+    }
+
+    #[tokio::test]
+    async fn what_was_published_is_known_also_after_a_stop() {
+        let folder = tempfile::tempdir().unwrap();
+        let (before, stop) = (memory(&folder), CancellationToken::new());
+        let count = PAGE as usize + BATCH;
+        let publish = async {
+            for one in (0..count).map(inbound) {
+                let turn = before.turn(&one).await;
+                assert!(!before.came(&one).await.unwrap());
+                before.keep(one, turn).await.unwrap();
+            }
+            stop.cancel();
+        };
+        tokio::join!(before.run(stop.clone()), publish);
+        before.store.close().await;
+        let after = memory(&folder);
+        after.learn().await;
+        for one in (0..count).map(inbound) {
+            assert!(after.came(&one).await.unwrap(), "{one:?}");
+        }
+        assert!(!after.came(&inbound(count)).await.unwrap());
+    }
+}
