@@ -158,7 +158,7 @@ impl Bridge {
         let (app_key, gstable) = (config.app_key.map(Arc::new), Arc::new(config.gstable));
         let ingress =
             Ingress::new(config.sources, (bus.clone(), Arc::clone(&store)))?.metered(Arc::clone(&metrics));
-        let (ingress, owned) = (Arc::new(ingress), Arc::clone(&store));
+        let (ingress, owned, sender) = (Arc::new(ingress), Arc::clone(&store), Arc::new(sender));
         parts.push(Part::start("ingress", &broken, Arc::clone(&ingress).run(stop.1.clone()).map(Ok)));
         let dashboard = Arc::new(Dashboard::new(config.dashboard));
         let routes =

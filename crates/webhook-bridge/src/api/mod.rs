@@ -55,7 +55,7 @@ pub struct Api {
     /// Where everything is.
     pub store: Arc<dyn Store>,
     /// Whose guard judges URLs.
-    pub sender: Sender,
+    pub sender: Arc<Sender>,
     /// Where secrets are sealed.
     pub vault: Arc<Vault>,
     /// Whose components may call Payment Kit's API.
