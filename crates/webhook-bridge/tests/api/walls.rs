@@ -16,6 +16,7 @@ async fn the_other_mode_sees_nothing_and_changes_nothing() {
     let id = made["id"].as_str().unwrap();
     let key = scene.client.get("/v1/api_keys").await.1["list"][0]["id"].as_str().unwrap().to_owned();
     let delivery = scene.client.get("/v1/deliveries").await.1["list"][0]["id"].as_str().unwrap().to_owned();
+    scene.delivery(&delivery, "succeeded").await;
     let live = Client::new(scene.bridge.address(), scene.bridge.fresh_keys()[1].reveal());
     for list in [
         "/v1/events".to_owned(),
