@@ -171,6 +171,11 @@ async fn is_listed_shown_redriven_and_purged(url: &str) {
 async fn on_redis() {
     let redis = Redis::start().await;
     is_shown_as_it_comes_and_nothing_is_left_behind(&redis.url());
+    let mut tail = Running::start(&["tail", "--bus", &redis.url()]);
+    tail.note();
+    assert!(!redis.keys("*tail*").is_empty(), "a group of its own");
+    tail.interrupt();
+    assert_eq!(tail.end().0, Some(0));
     let groups = redis.keys("*tail*");
     assert!(groups.is_empty(), "{groups:?}");
     is_listed_shown_redriven_and_purged(&redis.url()).await;
@@ -181,6 +186,28 @@ async fn on_rabbitmq() {
     let broker = RabbitMq::start().await;
     is_shown_as_it_comes_and_nothing_is_left_behind(&broker.url());
     is_listed_shown_redriven_and_purged(&broker.url()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_asked_before_dead_letters_are_changed() {
+    let redis = Redis::start().await;
+    let bus = gives_up(&redis.url(), "ledger").await;
+    ends_well(&["publish", "refund.created", "--bus", &redis.url()], "");
+    until_dead(&bus, "ledger", 1).await;
+    bus.shutdown(Duration::from_secs(5)).await;
+    let purge = dlq(&redis.url(), &["purge", "--all"]).join(" ");
+    let answered = |answer: &str| {
+        let mut command = std::process::Command::new("script");
+        command.args(["-qec", &format!("{} {purge}", env!("CARGO_BIN_EXE_webhook-bridge")), "/dev/null"]);
+        run_with(command, answer)
+    };
+    for (answer, code, words) in
+        [("n\n", 1, "nothing was done"), ("\n", 1, "nothing was done"), ("y\n", 0, "1 purged")]
+    {
+        let said = answered(answer);
+        assert!(said.out.contains("purge 1 dead letters of ledger? [y/N]"), "{said:?}");
+        assert!(said.code == code && said.out.contains(words), "{answer:?}: {said:?}");
+    }
 }
 
 #[test]

@@ -153,6 +153,36 @@ async fn an_event_of_every_type_is_made_up_published_and_delivered_also_in_gstab
     assert_eq!(seen.len(), stable, "{seen:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_endpoint_missed_is_counted_and_sent_however_many_pages_it_is() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start().await);
+    let bridge = Serving::start(folder.path(), &["--allow-targets", &receiver.target_text()]);
+    let event = says(&["events", "show", "refund.created", "--event", "--json", "--id", "evt_1"], "").out;
+    let events: String = (0..1200).map(|one| event.replace("evt_1", &format!("evt_{one}"))).collect();
+    assert_eq!(run_with(bridge.command(&["publish"]), &events).out.lines().count(), 1200);
+    let made = bridge.json(&["endpoints", "create", &receiver.url(), "*"]);
+    let id = made["id"].as_str().unwrap();
+    bridge.call(&["endpoints", "pause", id]);
+    let recover = |more: &[&str]| bridge.call(&[&["recover", id, "--since", "1h"], more].concat());
+    assert_eq!(recover(&["--dry-run"]), "0 would be sent again\n", "nothing was given up");
+    assert_eq!(recover(&["--replay", "--types", "invoice.*", "--dry-run"]), "0 would be sent again\n");
+    assert_eq!(recover(&["--replay", "--dry-run"]), "1200 would be sent again\n");
+    assert_eq!(recover(&["--replay", "--json"]), "{\"deliveries\":1200,\"dry_run\":false}\n");
+    assert_eq!(recover(&["--replay"]), "0 due again\n", "each is owed once");
+}
+
+#[test]
+fn what_is_wrong_is_said_part_by_part() {
+    let said = run(program(&["doctor", "--url", "http://127.0.0.1:1", "--bus", "redis://127.0.0.1:1"]));
+    assert_eq!((said.code, said.errors.as_str()), (1, "webhook-bridge: 2 things are wrong\n"), "{said:?}");
+    let parts: Vec<Vec<_>> = said.out.lines().map(|line| line.split_whitespace().take(2).collect()).collect();
+    let expected = [["bridge", "bad"], ["key", "skipped"], ["broker", "bad"], ["store", "skipped"]];
+    assert_eq!(parts[1..], expected);
+    let refused = run(program(&["doctor", "url", "http://[fd00::1]:6379/", "--json"]));
+    let judged: Value = serde_json::from_str(&refused.out).unwrap();
+    assert_eq!((refused.code, &judged["addresses"][0]["rule"]), (3, &json!("not global unicast IPv6")));
+}
+
 #[test]
 fn shells_are_told_of_every_command_and_no_one_else_of_a_colour() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
