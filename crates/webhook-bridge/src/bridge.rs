@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::server::{self, Limits};
-use crate::api::{Api, router};
+use crate::api::{Api, Streams, router};
 use crate::config::Config;
 use crate::dashboard::Dashboard;
 use crate::dispatcher::{Dispatcher, Sender};
@@ -161,8 +161,20 @@ impl Bridge {
         let (ingress, owned, sender) = (Arc::new(ingress), Arc::clone(&store), Arc::new(sender));
         parts.push(Part::start("ingress", &broken, Arc::clone(&ingress).run(stop.1.clone()).map(Ok)));
         let dashboard = Arc::new(Dashboard::new(config.dashboard));
-        let routes =
-            router(Api { store: owned, sender, vault, app_key, gstable, watch, metrics, ingress, dashboard });
+        let (streams, heard) = (Streams::new(stop.0.clone()), bus.clone());
+        let routes = router(Api {
+            store: owned,
+            sender,
+            vault,
+            app_key,
+            gstable,
+            watch,
+            metrics,
+            ingress,
+            dashboard,
+            bus: heard,
+            streams,
+        });
         let limits = Limits { stop: config.drain, ..Limits::default() };
         let api = Part::start("the API", &broken, server::serve(listener, routes, limits, stop.0.clone()));
         Ok(Self { address, keys, bus, store, drain: config.drain, stop, broken, api, parts })

@@ -205,7 +205,7 @@ impl IntoResponse for Bytes {
     }
 }
 
-fn view(mode: Mode, event: StoredEvent) -> View {
+pub(super) fn view(mode: Mode, event: StoredEvent) -> View {
     View {
         id: event.id,
         object: "event",

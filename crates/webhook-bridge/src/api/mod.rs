@@ -7,7 +7,9 @@ mod delivery;
 mod document;
 mod endpoint;
 mod event;
+mod event_type;
 mod explain;
+mod group;
 mod gstable;
 mod health;
 mod key;
@@ -17,9 +19,12 @@ mod problem;
 mod publish;
 mod recovery;
 mod reply;
+mod request;
 mod secret;
 pub mod server;
 mod session;
+mod statistics;
+mod stream;
 mod tag;
 mod warning;
 mod wish;
@@ -31,9 +36,11 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::middleware;
 use axum::routing::{get, post};
+use eventbus::EventBus;
 
 use self::document::{Documented, about};
 use self::problem::Problem;
+pub use self::stream::Streams;
 use crate::dashboard::{self, Access, Dashboard};
 use crate::dispatcher::Sender;
 use crate::error::{Error, ErrorKind};
@@ -70,6 +77,10 @@ pub struct Api {
     pub ingress: Arc<Ingress>,
     /// Who is signed in.
     pub dashboard: Arc<Dashboard>,
+    /// The bus, whose groups are shown.
+    pub bus: EventBus,
+    /// Who listens to events.
+    pub streams: Streams,
 }
 
 impl FromRef<Api> for Arc<Ingress> {
@@ -80,7 +91,7 @@ impl FromRef<Api> for Arc<Ingress> {
 
 /// The native API. Each route is in its document too, because both are made here.
 fn v1() -> Documented {
-    access(deliveries(endpoints(events(Documented::new()))))
+    access(groups(deliveries(endpoints(events(Documented::new())))))
 }
 
 fn events(routes: Documented) -> Documented {
@@ -90,6 +101,8 @@ fn events(routes: Documented) -> Documented {
             post_with(publish::publish, about("Publish an event"))
                 .get_with(event::list, about("List events")),
         )
+        .at("/v1/events/stream", get_with(stream::stream, about("Listen to events as they are stored")))
+        .at("/v1/event_types", get_with(event_type::list, about("List the types of both catalogues")))
         .at("/v1/events/batch", post_with(publish::batch, about("Publish events, all or none")))
         .at("/v1/events/{id}", get_with(event::retrieve, about("Retrieve an event")))
         .at("/v1/events/{id}/body", get_with(event::body, about("Retrieve the bytes of an event")))
@@ -112,6 +125,10 @@ fn endpoints(routes: Documented) -> Documented {
             get_with(endpoint::retrieve, about("Retrieve an endpoint"))
                 .patch_with(endpoint::update, about("Update an endpoint"))
                 .delete_with(endpoint::delete, about("Delete an endpoint")),
+        )
+        .at(
+            "/v1/endpoints/{id}/statistics",
+            get_with(statistics::statistics, about("How it did over time, by its newest attempts")),
         )
         .at("/v1/endpoints/{id}/pause", post_with(endpoint::pause, about("Let what it is owed gather")))
         .at("/v1/endpoints/{id}/resume", post_with(endpoint::resume, about("Send what gathered")))
@@ -142,7 +159,22 @@ fn deliveries(routes: Documented) -> Documented {
             "/v1/deliveries/{id}/release",
             post_with(delivery::release, about("Attempt it now that was parked")),
         )
+        .at("/v1/deliveries/{id}/request", get_with(request::request, about("What an attempt of it sent")))
         .at("/v1/attempts", get_with(attempt::list, about("List attempts at an endpoint")))
+}
+
+fn groups(routes: Documented) -> Documented {
+    routes
+        .at(
+            "/v1/groups",
+            get_with(group::list, about("List the bridge's own groups of the bus, with their lag")),
+        )
+        .at("/v1/groups/{id}", get_with(group::retrieve, about("How far any group of the bus is behind")))
+        .at("/v1/groups/{id}/dead_letters", get_with(group::dead_letters, about("List what a group gave up")))
+        .at(
+            "/v1/groups/{id}/redrive",
+            post_with(group::redrive, about("Hand dead letters out to the group again")),
+        )
 }
 
 fn access(routes: Documented) -> Documented {

@@ -40,10 +40,21 @@ const ASSETS: &[Asset] = assets! {
     "style.css"
     "api.js"
     "app.js"
+    "bus.js"
+    "chart.js"
+    "deliveries.js"
+    "delivery.js"
+    "dialog.js"
     "dom.js"
+    "endpoint-form.js"
+    "endpoint.js"
     "endpoints.js"
+    "event.js"
+    "events.js"
     "format.js"
+    "recover.js"
     "sign-in.js"
+    "types.js"
 };
 
 /// Changes with any file, so that a browser never mixes those of two versions.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use eventbus::Timestamp;
 use http::header::{ACCEPT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
@@ -138,6 +138,25 @@ impl Sender {
             answer,
             next,
         }
+    }
+
+    /// What an attempt sends that begins at this time, without sending it: URL, headers of the bridge, and body.
+    ///
+    /// # Errors
+    /// [`Internal`](ErrorKind::Internal) when a stored secret cannot be opened.
+    pub async fn preview(
+        &self,
+        leased: &Leased,
+        at: Timestamp,
+    ) -> Result<(String, Vec<(String, String)>, Bytes)> {
+        let (head, body) = self.request(leased, at)?.into_parts();
+        let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value)));
+        let body = match body.collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(never) => match never {},
+        };
+        Ok((leased.target.url.as_str().to_owned(), headers.collect(), body))
     }
 
     fn request(&self, leased: &Leased, now: Timestamp) -> Result<Request<Full<Bytes>>> {

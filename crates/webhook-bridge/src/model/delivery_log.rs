@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use eventbus::Timestamp;
 
-use super::delivery::{DeliveryKey, DeliveryState, Ending, EndpointKey};
+use super::delivery::{DeliveryKey, DeliveryState, Ending, EndpointKey, Leased};
 use super::endpoint::{EnabledEvents, EndpointId};
 use super::event_log::StoredEvent;
 use crate::error::{Error, ErrorKind};
@@ -138,6 +138,15 @@ pub struct AttemptRecord {
     pub body: Bytes,
     /// A note about what was refused or broke.
     pub note: Option<String>,
+}
+
+/// What an attempt was made of, as far as it is still known.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// What was sent where. Its lease is nobody's, so that nothing can be stored by it.
+    pub leased: Leased,
+    /// When the endpoint was changed last.
+    pub changed_at: Timestamp,
 }
 
 /// Which deliveries are listed, the newest first: those of an endpoint, or those of a mode by their events.

@@ -36,6 +36,19 @@ pub struct EventBody {
     pub body: Option<Bytes>,
 }
 
+/// What was stored since somebody looked.
+#[derive(Debug, Clone, Default)]
+pub struct News {
+    /// The newest of it, the oldest first.
+    pub events: Vec<StoredEvent>,
+    /// How many before those are left out, as far as they were counted.
+    pub missed: u64,
+    /// Whether there are more than were counted.
+    pub more: bool,
+    /// The number of the newest event: where to look from next.
+    pub last: u64,
+}
+
 /// Which events of a mode are listed, the newest first.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {

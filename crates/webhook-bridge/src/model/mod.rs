@@ -18,6 +18,7 @@ mod publication;
 mod retention;
 mod schedule;
 mod secret;
+mod statistics;
 mod url;
 
 pub use application::Application;
@@ -28,14 +29,14 @@ pub use delivery::{
 };
 pub use delivery_log::{
     AttemptFilter, AttemptRecord, DeliveryCursor, DeliveryFilter, DeliveryId, DeliveryRecord, EventRecord,
-    LogPage, Pace, Recovered, Recovery, Released, Resent,
+    LogPage, Pace, Recovered, Recovery, Released, Resent, Sent,
 };
 pub use due::Due;
 pub use endpoint::{
     EnabledEvents, Endpoint, EndpointChange, EndpointId, EndpointStatus, Expected, GonePolicy, NewEndpoint,
 };
 pub use endpoint_list::{Direction, EndpointField, EndpointList, EndpointPage, Start};
-pub use event_log::{EventBody, EventFilter, Replay, Replayed, StoredEvent};
+pub use event_log::{EventBody, EventFilter, News, Replay, Replayed, StoredEvent};
 pub use health::{DisabledReason, Health, Observed, Standing};
 pub use inbound::Inbound;
 pub use key::{ApiKey, KeyDigest, KeyRecord, NewKey};
@@ -46,4 +47,5 @@ pub use publication::{IdempotencyKey, Publication, PublishedEvents};
 pub use retention::{Pruned, Retention};
 pub use schedule::{Schedule, interrupted};
 pub use secret::{Rotation, Sealed, Secret, SecretVersion};
+pub use statistics::{Bucket, Period, Sample, Statistics};
 pub use url::EndpointUrl;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use eventbus::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::model::EndpointKey;
 
@@ -13,6 +13,7 @@ use crate::model::EndpointKey;
 pub struct Hints {
     due: Mutex<HashMap<EndpointKey, Timestamp>>,
     bell: Notify,
+    commits: watch::Sender<()>,
 }
 
 impl Hints {
@@ -24,6 +25,16 @@ impl Hints {
         }
         drop(due);
         self.bell.notify_one();
+    }
+
+    /// Notes that something was committed.
+    pub(super) fn committed(&self) {
+        self.commits.send_replace(());
+    }
+
+    /// Changes whenever something was committed: for whoever looks at what is new. Any number may wait for it.
+    pub fn commits(&self) -> watch::Receiver<()> {
+        self.commits.subscribe()
     }
 
     /// Waits until there may be a hint. For one waiter; cancel safe.

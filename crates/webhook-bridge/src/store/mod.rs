@@ -22,9 +22,9 @@ use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryCursor, DeliveryFilter, DeliveryKey,
     DeliveryRecord, DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList,
     EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Inbound, Ingested, KeyDigest,
-    KeyRecord, Leased, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, PublishedEvents, Reclaimed,
-    Recovered, Recovery, Released, Replay, Replayed, Resent, Retention, Rotation, Sealed, SecretVersion,
-    Standing, StoredEvent, Wanted,
+    KeyRecord, Leased, LogPage, Mode, NewEndpoint, NewKey, News, Period, Pruned, Publication,
+    PublishedEvents, Reclaimed, Recovered, Recovery, Released, Replay, Replayed, Resent, Retention, Rotation,
+    Sealed, SecretVersion, Sent, Standing, Statistics, StoredEvent, Wanted,
 };
 
 pub use front::{Front, Ticket};
@@ -211,6 +211,10 @@ pub trait Store: Debug + Send + Sync {
     /// A page of the events of this mode.
     async fn event_log(&self, mode: Mode, filter: EventFilter) -> Result<LogPage<StoredEvent, u64>>;
 
+    /// The newest events of this mode after a number, at most so many, and how many older ones that leaves out; after none,
+    /// only the number of the newest.
+    async fn news(&self, mode: Mode, after: Option<u64>, most: u32) -> Result<News>;
+
     /// The events of this mode and id, one of each source that has one, with their bytes.
     async fn event(&self, mode: Mode, id: String) -> Result<Vec<EventBody>>;
 
@@ -227,6 +231,13 @@ pub trait Store: Debug + Send + Sync {
     /// A page of the attempts at an endpoint of this mode.
     async fn attempts(&self, mode: Mode, filter: AttemptFilter)
     -> Result<LogPage<AttemptRecord, (u64, u32)>>;
+
+    /// What the attempt of this number was made of, which began at this time: with the secrets that signed then, as far as
+    /// they are kept. `None` when its event's body or its endpoint is gone.
+    async fn sent(&self, mode: Mode, key: DeliveryKey, attempt: (u32, Timestamp)) -> Result<Option<Sent>>;
+
+    /// How an endpoint of this mode did. Looks at no more attempts than it is asked to, whatever there are.
+    async fn statistics(&self, mode: Mode, period: Period) -> Result<Statistics>;
 
     /// The events of this mode and id, one of each source that has one, and what each is owed to an endpoint.
     async fn events(&self, mode: Mode, event: String, endpoint: EndpointId) -> Result<Vec<EventRecord>>;

@@ -82,6 +82,18 @@ impl Client {
         response.into_body().collect().await.unwrap().to_bytes()
     }
 
+    /// An answer that goes on, to whoever listens.
+    pub(crate) async fn listen(&self, path: &str, last: Option<&str>) -> Incoming {
+        let request = Request::builder().method(Method::GET).header("accept", "text/event-stream");
+        let request = last.into_iter().fold(request, |request, last| request.header("last-event-id", last));
+        let response = self.response(request, path, String::new()).await;
+        assert_eq!(
+            (response.status(), &response.headers()["content-type"]),
+            (StatusCode::OK, &"text/event-stream".parse().unwrap())
+        );
+        response.into_body()
+    }
+
     async fn request(&self, request: http::request::Builder, path: &str, body: String) -> Answer {
         let response = self.response(request, path, body).await;
         let status = response.status();

@@ -9,6 +9,7 @@ mod gstable;
 #[allow(dead_code, reason = "the deliveries' tests need more of it")]
 mod receiver;
 mod search;
+mod stream;
 mod walls;
 
 use http::{Method, StatusCode};

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::Method;
 use serde_json::{Value, json};
 
 use crate::driver::Driver;
@@ -109,8 +108,23 @@ impl Browser {
     /// The words of what has the focus.
     pub(crate) async fn focused(&self) -> String {
         let source = "const at = document.activeElement;
+            if (at === document.body || at.id === 'main') return '';
             return (at.labels?.[0]?.innerText ?? at.getAttribute('aria-label') ?? at.innerText).trim().split('\\n')[0]";
         self.run(source).await.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Goes on with Tab until what has these words has the focus.
+    pub(crate) async fn reach(&self, name: &str) {
+        let mut seen = Vec::new();
+        while seen.len() < 60 {
+            self.press("\u{E004}").await;
+            let focused = self.focused().await;
+            if focused == name {
+                return;
+            }
+            seen.push(focused);
+        }
+        panic!("{name} is not reached by Tab: {seen:?}");
     }
 
     /// A page this wide, light or dark.
@@ -143,10 +157,5 @@ impl Browser {
             sent.then(|| entry["message"]["params"]["request"]["url"].as_str().map(str::to_owned)).flatten()
         });
         (complaints, asked.collect())
-    }
-
-    /// Where it is.
-    pub(crate) async fn address(&self) -> String {
-        self.0.call(Method::GET, "/url", &Value::Null).await.as_str().unwrap().to_owned()
     }
 }

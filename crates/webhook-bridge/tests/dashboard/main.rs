@@ -2,16 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails is a test that fails")]
 
-#[allow(dead_code, reason = "not every view is clicked through yet")]
 mod browser;
 #[path = "../api/client.rs"]
 #[allow(dead_code, reason = "the API's tests need more of it")]
 mod client;
-#[allow(dead_code, reason = "not every view is clicked through yet")]
 mod driver;
+mod live;
+mod looks;
+mod paths;
 #[path = "../delivery/receiver.rs"]
 #[allow(dead_code, reason = "the deliveries' tests need more of it")]
 mod receiver;
-#[allow(dead_code, reason = "not every view is clicked through yet")]
 mod rig;
 mod session;

@@ -1,6 +1,7 @@
 //! A bridge, a receiver that it may call, and a browser at its dashboard.
 
-use serde_json::Value;
+use http::StatusCode;
+use serde_json::{Value, json};
 use webhook_bridge::model::ApiKey;
 use webhook_bridge::{Bridge, Config};
 
@@ -14,6 +15,8 @@ pub(crate) struct Rig {
     pub(crate) browser: Browser,
     /// The API with the key of the test mode.
     pub(crate) api: Client,
+    /// The same of the live mode.
+    pub(crate) live: Client,
     _folder: tempfile::TempDir,
 }
 
@@ -23,8 +26,9 @@ impl Rig {
         let config = Config::new().data(folder.path()).listen("127.0.0.1:0".parse().unwrap());
         let bridge = Bridge::start(config.allow_targets(vec![receiver.target()])).await.unwrap();
         let api = Client::new(bridge.address(), bridge.fresh_keys()[0].reveal());
+        let live = Client::new(bridge.address(), bridge.fresh_keys()[1].reveal());
         let browser = Browser::open(&format!("http://{}/", bridge.address())).await;
-        Self { bridge, receiver, browser, api, _folder: folder }
+        Self { bridge, receiver, browser, api, live, _folder: folder }
     }
 
     /// With the key of the test mode used.
@@ -40,9 +44,10 @@ impl Rig {
         self.browser.see("Sign out").await;
     }
 
-    /// Goes to a view.
+    /// Goes to a view, by loading the page anew: an address that differs in its end only loads nothing.
     pub(crate) async fn view(&self, view: &str) {
-        self.browser.go(&format!("http://{}/dashboard#/{view}", self.bridge.address())).await;
+        let fresh: u32 = rand::random();
+        self.browser.go(&format!("http://{}/dashboard?{fresh}#/{view}", self.bridge.address())).await;
     }
 
     /// An endpoint at the receiver, made by the API.
@@ -52,7 +57,7 @@ impl Rig {
             wish["url"] = self.receiver.url().into();
         }
         let (status, made) = self.api.post("/v1/endpoints", &wish).await;
-        assert_eq!(status, 201, "{made}");
+        assert_eq!(status, StatusCode::CREATED, "{made}");
         made
     }
 
@@ -69,4 +74,12 @@ impl Rig {
         drop(self.browser);
         self.bridge.stop().await;
     }
+}
+
+/// Publishes an event with one of both keys; it is of that key's mode.
+pub(crate) async fn publish(api: &Client, id: &str, event_type: &str) {
+    let livemode = api.get("/v1/session").await.1["livemode"].clone();
+    let event = json!({ "id": id, "livemode": livemode, "type": event_type, "source": "payment-kit",
+        "data": { "object": { "id": "in_1", "amount": "1200" } }, "created_at": "2026-01-01T00:00:00Z" });
+    assert_eq!(api.post("/v1/events", &event).await.0, StatusCode::ACCEPTED);
 }

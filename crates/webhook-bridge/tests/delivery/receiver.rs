@@ -16,6 +16,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use webhook_bridge::dispatcher::egress::Allowed;
 
+/// Status, headers and body.
+type Answer = (StatusCode, HeaderMap, Bytes);
+
 pub(crate) struct Receiver {
     address: SocketAddr,
     requests: mpsc::UnboundedReceiver<Request>,
@@ -26,7 +29,7 @@ pub(crate) struct Receiver {
 pub(crate) struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    answer: Mutex<Option<oneshot::Sender<(StatusCode, HeaderMap)>>>,
+    answer: Mutex<Option<oneshot::Sender<Answer>>>,
 }
 
 impl Receiver {
@@ -73,10 +76,10 @@ async fn receive(
     State(tell): State<mpsc::UnboundedSender<Request>>,
     headers: HeaderMap,
     body: Bytes,
-) -> (StatusCode, HeaderMap) {
+) -> Answer {
     let (answer, answered) = oneshot::channel();
     let _ = tell.send(Request { headers, body, answer: Mutex::new(Some(answer)) });
-    answered.await.unwrap_or((StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new()))
+    answered.await.unwrap_or((StatusCode::INTERNAL_SERVER_ERROR, HeaderMap::new(), Bytes::new()))
 }
 
 impl Request {
@@ -89,8 +92,12 @@ impl Request {
     }
 
     pub(crate) fn answer_with(&self, status: StatusCode, headers: HeaderMap) {
+        self.answer_body(status, headers, "");
+    }
+
+    pub(crate) fn answer_body(&self, status: StatusCode, headers: HeaderMap, body: &'static str) {
         // Whoever asked may have been killed meanwhile.
-        let _ = self.answer.lock().unwrap().take().unwrap().send((status, headers));
+        let _ = self.answer.lock().unwrap().take().unwrap().send((status, headers, body.into()));
     }
 }
 

@@ -14,10 +14,11 @@ export function onSignedOut(then) {
     signedOut = then;
 }
 
-export async function call(method, path, { query, body, signal } = {}) {
+export async function call(method, path, { query, body, signal, tag } = {}) {
     const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== null && value !== "");
     const target = given.length ? `${path}?${new URLSearchParams(given)}` : path;
     const headers = body === undefined ? {} : { "content-type": "application/json" };
+    if (tag) headers["if-match"] = tag;
     let response;
     try {
         response = await fetch(target, { method, headers, signal, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) });
@@ -26,14 +27,16 @@ export async function call(method, path, { query, body, signal } = {}) {
         throw new Problem(0, { detail: "The bridge cannot be reached." });
     }
     const answer = await response.json().catch(() => ({}));
-    if (response.ok) return answer;
+    signal?.throwIfAborted();
+    // The version that was seen, for who changes it: beside the answer, not in it.
+    if (response.ok) return Object.defineProperty(answer, "etag", { value: response.headers.get("etag") });
     if (response.status === 401 && path !== "/v1/session") signedOut();
     throw new Problem(response.status, answer);
 }
 
 export const get = (path, query, signal) => call("GET", path, { query, signal });
 export const post = (path, body = {}) => call("POST", path, { body });
-export const patch = (path, body) => call("PATCH", path, { body });
+export const patch = (path, body, tag) => call("PATCH", path, { body, tag });
 export const remove = (path) => call("DELETE", path);
 
 // A part of a path.

@@ -2,12 +2,27 @@
 
 import { get, onSignedOut, remove } from "./api.js";
 import { failed, say } from "./dom.js";
+import * as bus from "./bus.js";
+import * as deliveries from "./deliveries.js";
+import * as delivery from "./delivery.js";
+import * as endpointForm from "./endpoint-form.js";
+import * as endpoint from "./endpoint.js";
 import * as endpoints from "./endpoints.js";
+import * as event from "./event.js";
+import * as events from "./events.js";
 import * as signIn from "./sign-in.js";
 
 // The views: what the address has after `#`, and who shows that.
 const VIEWS = [
+    [/^\/events$/, events],
+    [/^\/events\/([^/]+)$/, event],
     [/^\/endpoints$/, endpoints],
+    [/^\/endpoints\/new$/, endpointForm],
+    [/^\/endpoints\/([^/]+)$/, endpoint],
+    [/^\/endpoints\/([^/]+)\/edit$/, endpointForm],
+    [/^\/deliveries$/, deliveries],
+    [/^\/deliveries\/([^/]+)$/, delivery],
+    [/^\/bus$/, bus],
 ];
 const FIRST = "#/endpoints";
 

@@ -39,6 +39,9 @@ const KINDS = {
     exhausted: "bad", expired: "bad", refused: "bad", parked: "bad", disabled: "bad", failed: "bad", failing: "bad",
 };
 
+// How an endpoint is: one that is paused is told of as disabled for that reason.
+export const standing = (endpoint) => (endpoint.disabled_reason === "paused" ? "paused" : endpoint.status);
+
 // A state, by its word and not by its colour alone.
 export function state(word) {
     return h(`span.state${KINDS[word] ? `.${KINDS[word]}` : ""}`, {}, word.replaceAll("_", " "));

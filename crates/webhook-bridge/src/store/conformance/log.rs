@@ -9,8 +9,8 @@ use super::{Harness, Shop, event, status};
 use crate::error::ErrorKind;
 use crate::model::{
     DeliveryFilter, DeliveryKey, DeliveryState, EnabledEvents, Ending, EndpointId, EndpointKey, EndpointPage,
-    EndpointUrl, EventFilter, Expected, IdempotencyKey, KeyDigest, Mode, NewEndpoint, NewKey, Next, Pace,
-    Publication, Replay, Resent, Sealed, Start,
+    EndpointUrl, EventFilter, Expected, IdempotencyKey, KeyDigest, Mode, NewEndpoint, NewKey, News, Next,
+    Pace, Period, Publication, Replay, Resent, Sealed, Start,
 };
 
 impl Shop {
@@ -348,4 +348,54 @@ async fn narrowed(shop: &Shop, filter: DeliveryFilter, expected: Vec<(&str, Endp
         assert_eq!(all(shop, outside).await, [], "{filter:?}");
     }
     assert!(shop.store.deliveries(Mode::Live, filter).await.unwrap().list.is_empty());
+}
+
+pub(crate) async fn what_is_new_is_told_and_what_was_left_out_is_counted(harness: &dyn Harness) {
+    let shop = Shop::open(harness).await;
+    assert_eq!(shop.store.news(Mode::Test, None, 9).await.unwrap().last, 0);
+    let mut commits = shop.store.hints().commits();
+    commits.borrow_and_update();
+    shop.publish(&["e1", "e2", "e3", "e4"], None, None).await;
+    assert!(commits.has_changed().unwrap(), "whoever waits is woken");
+    let ids = |news: &News| news.events.iter().map(|event| event.id.clone()).collect::<Vec<_>>();
+    let all = shop.store.news(Mode::Test, Some(0), 4).await.unwrap();
+    assert_eq!((ids(&all), all.missed), (vec!["e1".into(), "e2".into(), "e3".into(), "e4".into()], 0));
+    let newest = shop.store.news(Mode::Test, Some(all.events[0].no), 2).await.unwrap();
+    assert_eq!((ids(&newest), newest.missed, newest.more), (vec!["e3".into(), "e4".into()], 1, false));
+    let none = shop.store.news(Mode::Test, Some(newest.last), 2).await.unwrap();
+    assert_eq!((ids(&none), none.last), (vec![], newest.last));
+    assert_eq!(shop.store.news(Mode::Test, None, 2).await.unwrap().last, newest.last);
+    let other = shop.store.news(Mode::Live, Some(0), 9).await.unwrap();
+    assert_eq!((ids(&other), other.last), (vec![], 0));
+}
+
+pub(crate) async fn how_an_endpoint_did_is_told_and_what_it_was_sent(harness: &dyn Harness) {
+    let mut shop = Shop::open(harness).await;
+    let id = shop.create(Mode::Test, "*").await;
+    let (to, since) = (shop.standing(&id).await.key, shop.now);
+    shop.publish(&["e1", "e2"], None, None).await;
+    let one = shop.claim(to, 1).await.remove(0);
+    shop.fail(&one, status(500)).await;
+    shop.wait(Duration::from_secs(60));
+    for leased in shop.claim(to, 9).await {
+        shop.succeed(&leased).await;
+    }
+    let bucket = Duration::from_secs(60);
+    let period = |most| Period { endpoint: id.clone(), since, bucket, buckets: 2, most };
+    let counts = |mode, most| {
+        let found = shop.store.statistics(mode, period(most));
+        async move {
+            let found = found.await.unwrap();
+            let counts: Vec<_> = found.buckets.iter().map(|one| (one.succeeded, one.failed)).collect();
+            (counts, found.complete_since)
+        }
+    };
+    assert_eq!(counts(Mode::Test, 9).await, (vec![(0, 1), (2, 0)], since));
+    assert_eq!(counts(Mode::Live, 9).await.0, [(0, 0), (0, 0)]);
+    // The newest deliveries' come first, and where it ended is said.
+    assert_eq!(counts(Mode::Test, 1).await, (vec![(0, 0), (1, 0)], shop.now));
+    let sent = shop.store.sent(Mode::Test, one.key, (1, since)).await.unwrap().unwrap();
+    assert_eq!((&*sent.leased.payload.event_id, sent.leased.attempt), ("e1", 1));
+    assert_eq!((&sent.leased.payload.body, sent.leased.target.secrets.len()), (&one.payload.body, 1));
+    assert!(shop.store.sent(Mode::Live, one.key, (1, since)).await.unwrap().is_none());
 }

@@ -85,6 +85,8 @@ macro_rules! suite {
             whatever_narrows_a_list_the_others_narrow_it_too
             a_list_of_endpoints_begins_at_one_that_was
             an_endpoint_of_one_source_gets_no_other
+            what_is_new_is_told_and_what_was_left_out_is_counted
+            how_an_endpoint_did_is_told_and_what_it_was_sent
             keys_are_for_their_mode_until_they_run_out_and_one_is_left
         );
         suite!(@ $harness, retention:

@@ -5,7 +5,7 @@ use eventbus::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, Rows, Statement, params};
 
 use super::deliveries::WINDOW;
-use crate::model::{DeliveryFilter, EventBody, EventFilter, LogPage, Mode, StoredEvent};
+use crate::model::{DeliveryFilter, EventBody, EventFilter, LogPage, Mode, News, StoredEvent};
 
 /// A window of the events of a mode, backwards. The body is the last column, so it is not read.
 pub(super) const WINDOWED: &str =
@@ -16,6 +16,18 @@ pub(super) const WINDOWED: &str =
 pub(super) const OF_KEY: &str =
     "SELECT no, id, source, type, key, occurred_at, received_at, expires_at FROM event INDEXED BY event_key
      WHERE livemode = ?1 AND no < ?2 AND key = ?4 ORDER BY no DESC LIMIT ?3";
+
+/// The newest after a number.
+pub(super) const NEWS: &str =
+    "SELECT no, id, source, type, key, occurred_at, received_at, expires_at FROM event INDEXED BY event_mode
+     WHERE livemode = ?1 AND no > ?2 ORDER BY no DESC LIMIT ?3";
+
+/// Those between two numbers, as far as they are counted.
+pub(super) const BETWEEN: &str = "SELECT no FROM event INDEXED BY event_mode
+     WHERE livemode = ?1 AND no > ?2 AND no < ?3 ORDER BY no LIMIT ?4";
+
+/// How many that were missed are counted at most.
+const COUNTED: u32 = 10_000;
 
 /// The next event from a number on.
 pub(super) const FROM: &str = "SELECT no, received_at FROM event WHERE no >= ?1 ORDER BY no LIMIT 1";
@@ -50,6 +62,29 @@ pub(super) fn list(
         }
     }
     Ok(LogPage { list, next: next.filter(|_| seen == WINDOW) })
+}
+
+/// The newest events after a number, and how many that leaves out; after none, only the number of the newest.
+pub(super) fn news(connection: &Connection, mode: Mode, (after, most): (Option<u64>, u32)) -> Result<News> {
+    let mut newest = connection.prepare_cached(NEWS)?;
+    let mut newest = |after: i64, most: u32| -> Result<Vec<StoredEvent>> {
+        newest.query_map(params![mode.is_live(), after, most], event)?.collect()
+    };
+    let Some(after) = after else {
+        let last = newest(-1, 1)?.first().map_or(0, |event| event.no);
+        return Ok(News { last, ..News::default() });
+    };
+    let from = i64::try_from(after).unwrap_or(i64::MAX);
+    let mut events = newest(from, most)?;
+    events.reverse();
+    let mut news = News { last: events.last().map_or(after, |event| event.no), ..News::default() };
+    if let Some(first) = events.first().filter(|_| events.len() as u64 == u64::from(most)) {
+        let mut between = connection.prepare_cached(BETWEEN)?;
+        let rows = between.query(params![mode.is_live(), from, first.no, COUNTED])?;
+        news.missed = rows.mapped(|_| Ok(())).count() as u64;
+        news.more = news.missed == u64::from(COUNTED);
+    }
+    Ok(News { events, ..news })
 }
 
 /// The number that a page begins before: that of its cursor, or of its time.

@@ -27,8 +27,10 @@ mod replay;
 mod routes;
 mod schema;
 mod secrets;
+mod sent;
 mod standing;
 mod statements;
+mod statistics;
 mod writer;
 
 #[cfg(test)]
@@ -62,9 +64,9 @@ use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryCursor, DeliveryFilter, DeliveryKey,
     DeliveryRecord, DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList,
     EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Inbound, Ingested, KeyDigest,
-    KeyRecord, Leased, LogPage, Mode, NewEndpoint, NewKey, Pruned, Publication, PublishedEvents, Reclaimed,
-    Recovered, Recovery, Released, Replay, Replayed, Resent, Retention, Rotation, Sealed, SecretVersion,
-    Standing, StoredEvent, Wanted,
+    KeyRecord, Leased, LogPage, Mode, NewEndpoint, NewKey, News, Period, Pruned, Publication,
+    PublishedEvents, Reclaimed, Recovered, Recovery, Released, Replay, Replayed, Resent, Retention, Rotation,
+    Sealed, SecretVersion, Sent, Standing, Statistics, StoredEvent, Wanted,
 };
 
 /// The store in one SQLite file (WAL, `synchronous=FULL`), for one bridge at a time.
@@ -373,6 +375,10 @@ impl Store for SqliteStore {
         self.reader.call(move |connection| events::list(connection, mode, &filter)).await
     }
 
+    async fn news(&self, mode: Mode, after: Option<u64>, most: u32) -> Result<News> {
+        self.reader.call(move |connection| events::news(connection, mode, (after, most))).await
+    }
+
     async fn event(&self, mode: Mode, id: String) -> Result<Vec<EventBody>> {
         self.reader.call(move |connection| events::find(connection, mode, &id)).await
     }
@@ -403,6 +409,14 @@ impl Store for SqliteStore {
         filter: AttemptFilter,
     ) -> Result<LogPage<AttemptRecord, (u64, u32)>> {
         self.reader.call(move |connection| attempts::list(connection, mode, &filter)).await
+    }
+
+    async fn sent(&self, mode: Mode, key: DeliveryKey, attempt: (u32, Timestamp)) -> Result<Option<Sent>> {
+        self.reader.call(move |connection| sent::find(connection, (mode, key), attempt)).await
+    }
+
+    async fn statistics(&self, mode: Mode, period: Period) -> Result<Statistics> {
+        self.reader.call(move |connection| statistics::count(connection, mode, &period)).await
     }
 
     async fn events(&self, mode: Mode, event: String, endpoint: EndpointId) -> Result<Vec<EventRecord>> {

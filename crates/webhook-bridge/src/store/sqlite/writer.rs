@@ -190,6 +190,7 @@ impl Desk {
         if !hints.is_empty() {
             self.hints.post(hints);
         }
+        self.hints.committed();
         for (delivery, ticket) in sent {
             ticket.send(delivery);
         }
