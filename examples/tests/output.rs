@@ -26,7 +26,7 @@ macro_rules! examples {
 
 examples! {
     quickstart typed pattern_match order_under_failure dead_letters own_event_type custom_transport testing
-    two_processes
+    two_processes webhook_loop
 }
 
 fn prints(program: &str, expected: &str) {

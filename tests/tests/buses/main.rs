@@ -4,6 +4,7 @@
 
 mod bridge;
 mod receiver;
+mod whole_loop;
 
 use std::time::Duration;
 

@@ -53,10 +53,30 @@ function receive() {
   server.listen(0, '127.0.0.1', () => print({ port: server.address().port }));
 }
 
+// A receiver that only verifies, one request beside the other.
+function verify() {
+  const server = createServer(async (request, response) => {
+    let text = '';
+    for await (const part of request) text += part;
+    const seen = {
+      get: (name) => request.headers[name.toLowerCase()],
+      body: JSON.parse(text),
+      method: request.method,
+      originalUrl: request.url,
+      query: Object.fromEntries(new URL(request.url, 'http://receiver').searchParams),
+    };
+    const status = await verdict(seen);
+    print({ status, id: seen.body.id });
+    response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
+  });
+  server.listen(0, '127.0.0.1', () => print({ port: server.address().port }));
+}
+
 (async () => {
   for await (const line of createInterface({ input: process.stdin })) {
     const wish = JSON.parse(line);
     if (wish.method === 'receive') receive();
+    else if (wish.method === 'verify') verify();
     else if (wish.method === 'sign') print(await getSignData(wish.parameters));
     else await call(wish);
   }
