@@ -28,7 +28,7 @@ REDIS = (
 )
 
 BRIDGE = (
-    *("model", "error", "metrics", "trace", "store", "signing", "vault", "retry", "intake", "dispatcher", "ingress", "dashboard", "retention", "upkeep", "watch", "api"),
+    *("model", "error", "metrics", "trace", "store", "signing", "vault", "retry", "intake", "dispatcher", "ingress", "dashboard", "retention", "rewrap", "upkeep", "watch", "api"),
     *("transports",),
     *("config", "bridge"),
 )

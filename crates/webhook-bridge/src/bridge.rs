@@ -124,10 +124,10 @@ impl Bridge {
     /// [`Conflict`](ErrorKind::Conflict) when another bridge has the store.
     pub async fn start(config: Config) -> Result<Self> {
         folder(&config.data)?;
-        let (metrics, path) = (Arc::new(Metrics::default()), config.data.join("bridge.sqlite"));
+        let (metrics, path) = (Arc::new(Metrics::default()), config.data.join(SqliteStore::FILE));
         let store = SqliteStore::open_metered(&path, Timestamp::now(), Arc::clone(&metrics))?;
         let store: Arc<dyn Store> = Arc::new(store);
-        let vault = Vault::open(&config.data.join("secret.key"), store.any_secret().await?.as_ref());
+        let vault = Vault::open(&config.data.join(Vault::FILE), store.any_secret().await?.as_ref());
         let vault = Arc::new(vault?);
         config.application.as_ref().map_or(Ok(()), Application::check)?;
         let sender = Sender::new(config.egress(), Arc::clone(&vault))?;

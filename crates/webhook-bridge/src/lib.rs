@@ -38,7 +38,7 @@
 //! | [`store`] | what a store must do, and `conformance`, which checks it; `sqlite/` has the only SQL: `schema/` the tables, `writer` the thread that commits together, `line` order by key |
 //! | [`dispatcher`] | `agenda` whose turn it is · `claim` what is due · `desk` what is under way, and what is stored with room for it · `attempt` one request · [`answer`](dispatcher::answer) what is read of it · `connector`, `resolver` · [`egress`](dispatcher::egress) which names and addresses may be called |
 //! | [`retention`] | what is forgotten when |
-//! | [`upkeep`] | what ran out is forgotten |
+//! | [`upkeep`] · [`rewrap`] | what ran out is forgotten · secrets get a new key |
 //! | `metrics` | what is counted: one row per metric |
 //! | `trace` | what a publisher's request and the attempts that follow have in common |
 //! | [`watch`] | whether all of it does its work: what `/health/ready` says |
@@ -83,6 +83,8 @@ pub mod model;
 pub mod retention;
 #[cfg(feature = "bridge")]
 pub mod retry;
+#[cfg(feature = "bridge")]
+pub mod rewrap;
 pub mod signing;
 #[cfg(feature = "bridge")]
 pub mod store;

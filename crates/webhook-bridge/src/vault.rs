@@ -4,7 +4,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind as Io, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -23,6 +23,9 @@ pub struct Vault {
 }
 
 impl Vault {
+    /// The name of its key in the folder of a bridge.
+    pub const FILE: &'static str = "secret.key";
+
     /// A vault with this key.
     ///
     /// # Errors
@@ -34,12 +37,14 @@ impl Vault {
     }
 
     /// The vault whose key is in this file, which must open what the store has sealed, if it has anything. Only where it
-    /// has nothing, a file that is not there is made, readable by its owner only.
+    /// has nothing, a file that is not there is made, readable by its owner only. One that was about to [replace](Self::replacing)
+    /// it does so now, if it is the store's, or else goes.
     ///
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) when the file cannot be used, is not 32 bytes, or is not the store's.
     pub fn open(path: &Path, sealed: Option<&Sealed>) -> Result<Self> {
         let refused = |why: &str| Error::invalid(format!("{}: {why}", path.display()));
+        settle(path, sealed).map_err(|cause| refused("cannot be replaced").with_source(cause))?;
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == Io::NotFound && sealed.is_none() => {
@@ -56,6 +61,29 @@ impl Vault {
             Some(Err(_)) => Err(refused("is not the key of the secrets in the store beside it")),
             _ => Ok(vault),
         }
+    }
+
+    /// A vault with a new key, which is synced beside the file of the former one and will take its place.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) when it cannot be written.
+    pub fn replacing(path: &Path) -> Result<Self> {
+        let next = next(path);
+        let unwritable =
+            |cause| Error::invalid(format!("{}: cannot be made", next.display())).with_source(cause);
+        let key = make(&next).map_err(unwritable)?;
+        let short = |_| Error::new(ErrorKind::Internal, "a key has 32 bytes");
+        Self::new(&key.try_into().map_err(short)?)
+    }
+
+    /// Puts the new key in the place of the former one.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid) when that cannot be done.
+    pub fn replaced(path: &Path) -> Result<()> {
+        let stuck =
+            |cause| Error::invalid(format!("{}: cannot be replaced", path.display())).with_source(cause);
+        rename(&next(path), path).map_err(stuck)
     }
 
     /// Encrypts a secret.
@@ -96,11 +124,34 @@ fn make(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&begun)?;
     file.write_all(&key)?;
     file.sync_all()?;
-    std::fs::rename(&begun, path)?;
-    if let Some(folder) = path.parent() {
-        File::open(folder)?.sync_all()?;
-    }
+    rename(&begun, path)?;
     Ok(key)
+}
+
+/// Where a key is that will take the place of another.
+fn next(path: &Path) -> PathBuf {
+    path.with_extension("next")
+}
+
+fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::rename(from, to)?;
+    to.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// Ends what was interrupted while the key was replaced: of two keys the one stays that opens what the store has sealed.
+fn settle(path: &Path, sealed: Option<&Sealed>) -> std::io::Result<()> {
+    let next = next(path);
+    let Some(sealed) = sealed.filter(|_| next.exists()) else { return Ok(()) };
+    let opens = |path: &Path| {
+        let key = std::fs::read(path).ok().and_then(|bytes| <[u8; KEY]>::try_from(bytes).ok());
+        key.and_then(|key| Vault::new(&key).ok()).is_some_and(|vault| vault.open_secret(sealed).is_ok())
+    };
+    match (opens(path), opens(&next)) {
+        (true, _) => std::fs::remove_file(&next),
+        (false, true) => rename(&next, path),
+        // Neither is of use, and neither is touched: what follows says so.
+        (false, false) => Ok(()),
+    }
 }
 
 impl fmt::Debug for Vault {
@@ -133,6 +184,24 @@ mod tests {
         let sealed = Vault::open(&path, None).unwrap().seal(&Secret::new("s")).unwrap();
         assert_eq!(Vault::open(&path, Some(&sealed)).unwrap().open_secret(&sealed).unwrap().reveal(), "s");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    /// Whenever it ends in between: before the store has the new secrets, or after.
+    #[test]
+    fn of_two_keys_the_one_stays_that_opens_the_stores_secrets() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret.key");
+        let secret = Secret::new("s");
+        let former = Vault::open(&path, None).unwrap().seal(&secret).unwrap();
+        let new = Vault::replacing(&path).unwrap().seal(&secret).unwrap();
+        let next = std::fs::read(folder.path().join("secret.next")).unwrap();
+        assert_eq!(Vault::open(&path, Some(&former)).unwrap().open_secret(&former).unwrap(), secret);
+        assert!(!folder.path().join("secret.next").exists());
+
+        std::fs::write(folder.path().join("secret.next"), &next).unwrap();
+        assert_eq!(Vault::open(&path, Some(&new)).unwrap().open_secret(&new).unwrap(), secret);
+        assert_eq!(std::fs::read(&path).unwrap(), next);
+        assert!(Vault::open(&path, Some(&former)).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The command line: a file per noun. What a command has to say is a text, printed here, as is every failure.
 
+mod backup;
 mod bus;
 mod client;
 mod completions;
@@ -59,6 +60,8 @@ enum Command {
     Verify(verify::Verify),
     Doctor(doctor::Doctor),
     Keys(keys::Keys),
+    Backup(backup::Backup),
+    Rewrap(backup::Rewrap),
     Completions(completions::Completions),
 }
 
@@ -80,6 +83,8 @@ pub(crate) async fn run() -> ExitCode {
         Command::Verify(verify) => verify.run(),
         Command::Doctor(doctor) => doctor.run().await,
         Command::Keys(keys) => keys.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Rewrap(rewrap) => rewrap.run(),
         Command::Completions(completions) => completions.run(),
     };
     match said.and_then(|text| print(&text)) {

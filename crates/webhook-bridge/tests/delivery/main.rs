@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails is a test that fails")]
 
+mod backup;
 mod bus;
 #[allow(dead_code, reason = "shared; not all of it is needed here")]
 mod caller;

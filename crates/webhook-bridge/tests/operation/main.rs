@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "shared; not all of it is needed here")]
 mod caller;
 mod metrics;
+mod ops;
 mod ready;
 #[path = "../delivery/receiver.rs"]
 #[allow(dead_code, reason = "shared; not all of it is needed here")]

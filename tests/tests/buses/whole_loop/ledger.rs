@@ -95,6 +95,7 @@ impl Ledger {
     }
 
     /// Compares what was sent with what came, and with what the store has: events, what is owed of them, what is not delivered.
+    #[expect(clippy::print_stdout, reason = "figures of a long run")]
     pub(super) fn check(&self, name: &str, (events, owed, left): (usize, usize, usize)) {
         let count = self.sent.len();
         assert_eq!((events, owed, left), (count, count, 0), "each stored once, owed once and delivered");

@@ -84,6 +84,8 @@ impl Serve {
         let sources = format!(r#"{{"stable":{{"scheme":"gstable","secrets":["{SECRET}"],"mode":"test"}}}}"#);
         let (process, mut lines) = Process::start("bridge", |command| {
             command
+                // For another test, not for a bridge.
+                .env_remove("WEBHOOK_BRIDGE_KILLS")
                 .env("WEBHOOK_BRIDGE_DATA", &self.folder)
                 .env("WEBHOOK_BRIDGE_LISTEN", format!("127.0.0.1:{}", self.port))
                 .env("WEBHOOK_BRIDGE_BUS", &self.bus)
@@ -114,7 +116,7 @@ async fn said(lines: &mut Lines, beginning: &str) {
 async fn a_role_that_this_program_has_again() {
     match std::env::var(ROLE).as_deref() {
         Ok("bridge") => {
-            webhook_bridge::run(Config::from_env().unwrap(), std::future::pending()).await.unwrap()
+            webhook_bridge::run(Config::from_env().unwrap(), std::future::pending()).await.unwrap();
         }
         Ok("handler") => handle().await,
         _ => {}
@@ -130,7 +132,7 @@ async fn handle() {
     };
     bus.subscribe("entitlements").on(note).concurrency(CONCURRENCY).start().await.unwrap();
     say(&format!("{SUBSCRIBED}\n"));
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// One write, so that no other line gets into this one.

@@ -2,6 +2,7 @@
 
 mod again;
 mod attempts;
+mod backup;
 mod changes;
 mod claim;
 mod contents;
@@ -84,6 +85,9 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
+    /// Its name in the folder of a bridge.
+    pub const FILE: &'static str = "bridge.sqlite";
+
     /// Opens the file, or makes it, and brings it to the newest version. What a former bridge had under way when it
     /// ended is due again.
     ///

@@ -58,3 +58,43 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<()> {
 pub(super) fn newest() -> usize {
     MIGRATIONS.len()
 }
+
+#[cfg(test)]
+mod tests {
+    use eventbus::Timestamp;
+
+    use super::super::SqliteStore;
+    use super::*;
+    use crate::ErrorKind;
+
+    fn version(path: &std::path::Path) -> usize {
+        let connection = Connection::open(path).unwrap();
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn each_former_version_is_brought_to_the_newest() {
+        for former in 0..MIGRATIONS.len() {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("s.sqlite");
+            let connection = Connection::open(&path).unwrap();
+            MIGRATIONS[..former].iter().for_each(|migration| connection.execute_batch(migration).unwrap());
+            connection.pragma_update(None, "user_version", former).unwrap();
+            drop(connection);
+            drop(SqliteStore::open(&path, Timestamp::now()).unwrap());
+            assert_eq!(version(&path), newest());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_a_newer_bridge_wrote_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.sqlite");
+        drop(SqliteStore::open(&path, Timestamp::now()).unwrap());
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", newest() + 1).unwrap();
+        let refused = SqliteStore::open(&path, Timestamp::now()).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Conflict, "{refused}");
+        assert!(refused.to_string().contains("of a newer bridge"), "{refused}");
+        assert_eq!(version(&path), newest() + 1);
+    }
+}
