@@ -17,6 +17,8 @@ const QUEUE: usize = 1024;
 /// How many are stored together, and read together at the start.
 const BATCH: usize = 256;
 const PAGE: u32 = 4096;
+/// How long it waits when the store cannot be read or written, before it tries again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How long what is published waits for others to be stored with: nobody but the same webhook, come again, waits for it.
 const GATHER: Duration = Duration::from_millis(10);
 
@@ -58,16 +60,19 @@ impl Memory {
 
     /// Reads what is stored, and stores what is published until it is told to stop; then the rest.
     pub(super) async fn run(&self, stop: CancellationToken) {
-        tokio::join!(self.learn(), self.write(stop));
+        tokio::join!(stop.run_until_cancelled(self.learn()), self.write(&stop));
     }
 
+    /// Until it is done, the store is asked each time.
     async fn learn(&self) {
         let mut after = None;
         loop {
-            let page = match self.store.remembered(after, PAGE).await {
+            let page = match self.store.remembered(after.clone(), PAGE).await {
                 Ok(page) => page,
                 Err(error) => {
-                    return tracing::warn!(%error, "what came in cannot be read: the store is asked each time");
+                    tracing::warn!(%error, "what came in cannot be read");
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
                 }
             };
             page.iter().for_each(|inbound| self.filter.add(inbound));
@@ -76,25 +81,33 @@ impl Memory {
         }
     }
 
-    async fn write(&self, stop: CancellationToken) {
+    async fn write(&self, stop: &CancellationToken) {
         let (mut published, mut batch) = (self.published.lock().await, Vec::new());
         while stop.run_until_cancelled(published.recv_many(&mut batch, BATCH)).await.is_some() {
             stop.run_until_cancelled(tokio::time::sleep(GATHER)).await;
-            self.save(&mut batch, &mut published).await;
+            self.save(&mut batch, &mut published, stop).await;
         }
-        self.save(&mut batch, &mut published).await;
+        self.save(&mut batch, &mut published, stop).await;
     }
 
-    /// Stores what was taken from the queue, and what is still in it.
-    async fn save(&self, batch: &mut Vec<Published>, published: &mut mpsc::Receiver<Published>) {
+    /// Stores what was taken from the queue, and what is still in it; tries again until it is told to stop.
+    async fn save(
+        &self,
+        batch: &mut Vec<Published>,
+        published: &mut mpsc::Receiver<Published>,
+        stop: &CancellationToken,
+    ) {
         while let Ok(more) = published.try_recv() {
             batch.push(more);
         }
         for some in batch.chunks(BATCH) {
-            let inbound = some.iter().map(|(inbound, _)| inbound.clone()).collect();
+            let inbound: Vec<_> = some.iter().map(|(inbound, _)| inbound.clone()).collect();
             // They are on the bus: whoever sent them must not send them again because of this.
-            if let Err(error) = self.store.remember(inbound).await {
+            while let Err(error) = self.store.remember(inbound.clone()).await {
                 tracing::error!(%error, "webhooks were published and cannot be remembered");
+                if stop.run_until_cancelled(tokio::time::sleep(AGAIN)).await.is_none() {
+                    break;
+                }
             }
         }
         batch.clear();

@@ -8,11 +8,11 @@ use std::time::Duration;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use eventbus::transport::Durability;
-use eventbus::{AnyEvent, EventBus, Timestamp};
+use eventbus::{AnyEvent, ErrorKind as Bus, EventBus, Timestamp};
 use http::StatusCode;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::Span;
+use tracing::{Instrument as _, Span};
 
 use super::config::SourceConfig;
 use super::extract::arrive;
@@ -78,7 +78,7 @@ impl Ingress {
         Self { metrics, ..self }
     }
 
-    async fn take(&self, name: &str, request: Request) -> Result<Taken, Refused> {
+    async fn take(self: &Arc<Self>, name: &str, request: Request) -> Result<Taken, Refused> {
         let context = trace::read(request.headers());
         let Some(source) = self.sources.get(name) else {
             return Err(match arrive(&self.decoy, request).await {
@@ -92,7 +92,11 @@ impl Ingress {
             Some(context) => event.with_envelope(|envelope| envelope.trace = Some(context)),
             None => event,
         };
-        self.once(source, event).await
+        // Whoever sent it may hang up while it is published: it is remembered all the same, or would be published again.
+        let (ingress, source) = (Arc::clone(self), source.clone());
+        let once = async move { ingress.once(&source, event).await };
+        let ended = |cause| Error::new(ErrorKind::Internal, "a webhook was cut off").with_source(cause);
+        tokio::spawn(once.in_current_span()).await.map_err(|cause| Refused::Unavailable(ended(cause)))?
     }
 
     /// Publishes an event unless it was.
@@ -124,16 +128,15 @@ impl Ingress {
         }
         let late = || Error::new(ErrorKind::Unavailable, "the bus did not confirm in time");
         let published = timeout(PATIENCE, self.bus.publish(event)).await;
-        let error = match published {
-            Ok(Ok(_)) => return Ok(()),
-            Ok(Err(error)) => Error::from(error),
-            Err(_) => late(),
-        };
-        Err(if error.kind() == ErrorKind::Invalid {
-            Refused::Event(error)
-        } else {
-            Refused::Unavailable(error)
-        })
+        match published {
+            Ok(Ok(_)) => Ok(()),
+            // Only what is wrong with the event is told its sender; that the broker will not have us is ours to mend.
+            Ok(Err(error)) if matches!(error.kind(), Bus::Invalid | Bus::Undecodable) => {
+                Err(Refused::Event(error.into()))
+            }
+            Ok(Err(error)) => Err(Refused::Unavailable(error.into())),
+            Err(_) => Err(Refused::Unavailable(late())),
+        }
     }
 }
 

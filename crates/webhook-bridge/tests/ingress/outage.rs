@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use http::StatusCode;
 use http::header::RETRY_AFTER;
+use rustix::process::Signal;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use webhook_bridge::Config;
 
@@ -36,5 +39,46 @@ async fn an_outage_of_the_bus_is_503_and_loses_nothing() {
         missing.remove(rig.next().await.id().as_str());
     }
     assert_eq!(rig.count("known").await, 1, "what was on the bus before the outage is not published again");
+    rig.stop().await;
+}
+
+/// That the broker does not let us in is no fault of who sent it.
+#[tokio::test]
+async fn a_broker_that_refuses_us_is_503_too() {
+    let redis = Redis::start().await;
+    let mut rig = Rig::start(Config::new().bus(redis.url())).await;
+    redis.command(&["ACL", "SETUSER", "default", "-xadd"]);
+    let answer = rig.post("/in/shop", &standard("msg_1", now(), BODY), BODY).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.headers().contains_key(RETRY_AFTER));
+    assert!(!String::from_utf8_lossy(answer.body()).contains("xadd"), "the broker's words are ours alone");
+    redis.command(&["ACL", "SETUSER", "default", "+xadd"]);
+    assert_eq!(rig.status("/in/shop", &standard("msg_1", now(), BODY), BODY).await, StatusCode::OK);
+    assert_eq!(rig.next().await.id().as_str(), "msg_1");
+    rig.stop().await;
+}
+
+/// A provider that hangs up while the bus is slow comes again, and its webhook is published once.
+#[tokio::test]
+async fn who_hangs_up_and_comes_again_has_it_published_once() {
+    let redis = Redis::start().await;
+    let mut rig = Rig::start(Config::new().bus(redis.url())).await;
+    for round in 0..8 {
+        let id = format!("msg_{round}");
+        let headers = standard(&id, now(), BODY);
+        redis.signal(Signal::STOP);
+        let mut request = format!("POST /in/shop HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n", BODY.len());
+        headers.iter().for_each(|(name, value)| request += &format!("{name}: {value}\r\n"));
+        let mut stream = TcpStream::connect(rig.bridge.address()).await.unwrap();
+        stream.write_all(format!("{request}\r\n{BODY}").as_bytes()).await.unwrap();
+        // Answered after the request was taken, and after it was seen that its sender is gone.
+        rig.count("published").await;
+        drop(stream);
+        rig.count("published").await;
+        redis.signal(Signal::CONT);
+        assert_eq!(rig.status("/in/shop", &headers, BODY).await, StatusCode::OK);
+        assert_eq!(rig.next().await.id().as_str(), id);
+    }
+    rig.nothing_else().await;
     rig.stop().await;
 }

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpStream;
 use tokio::time::{interval, timeout};
 
@@ -27,6 +28,16 @@ impl Redis {
 
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Tells it something; it answers OK.
+    pub(crate) fn command(&self, words: &[&str]) {
+        let told = Command::new("redis-cli").args(["-p", &self.port.to_string()]).args(words).output();
+        assert_eq!(String::from_utf8_lossy(&told.unwrap().stdout).trim(), "OK", "{words:?}");
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     pub(crate) fn kill(&mut self) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufRead, Lines};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::IN_FLIGHT;
@@ -23,6 +24,8 @@ type Seen = BTreeMap<String, usize>;
 pub(super) struct Ledger {
     sent: BTreeSet<String>,
     book: Arc<Book>,
+    /// Who notes; one that found something wrong has ended by that.
+    clerks: Mutex<JoinSet<()>>,
     pub(super) kills: Kills,
 }
 
@@ -45,7 +48,7 @@ impl Ledger {
     /// Notes whatever a merchant's endpoint gets, all of which must be signed right.
     pub(super) fn merchant(&mut self, mut node: Node) {
         let book = Arc::clone(&self.book);
-        tokio::spawn(async move {
+        self.clerks.lock().unwrap().spawn(async move {
             while let Some(said) = node.next().await {
                 assert_eq!(said["status"], 200, "{said}");
                 book.note(&book.verified, said["id"].as_str().unwrap());
@@ -56,7 +59,7 @@ impl Ledger {
     /// Notes what a handler says that it handles, until it is killed.
     pub(super) fn handler(&self, mut lines: Lines<impl AsyncBufRead + Send + Unpin + 'static>) {
         let book = Arc::clone(&self.book);
-        tokio::spawn(async move {
+        self.clerks.lock().unwrap().spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 let ["handled", id, session] = line.split(' ').collect::<Vec<_>>()[..] else { continue };
                 assert_eq!(session, format!("sess_{id}"), "typed");
@@ -97,6 +100,9 @@ impl Ledger {
     /// Compares what was sent with what came, and with what the store has: events, what is owed of them, what is not delivered.
     #[expect(clippy::print_stdout, reason = "figures of a long run")]
     pub(super) fn check(&self, name: &str, (events, owed, left): (usize, usize, usize)) {
+        while let Some(ended) = self.clerks.lock().unwrap().try_join_next() {
+            ended.unwrap();
+        }
         let count = self.sent.len();
         assert_eq!((events, owed, left), (count, count, 0), "each stored once, owed once and delivered");
         let [handled, verified] =

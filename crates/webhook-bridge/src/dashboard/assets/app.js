@@ -87,7 +87,12 @@ onSignedOut(() => {
 });
 
 document.getElementById("sign-out").addEventListener("click", async () => {
-    await remove("/v1/session").catch(() => {});
+    try {
+        await remove("/v1/session");
+    } catch (error) {
+        // A session that has ended is signed out of.
+        if (error.status !== 401) return say(`You are still signed in. ${error.message}`, "bad");
+    }
     signedOut();
 });
 

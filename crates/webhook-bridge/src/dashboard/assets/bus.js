@@ -23,10 +23,16 @@ export async function show(main, { query, signal }) {
     title.textContent = group ? `Dead letters of ${group}` : "Dead letters";
 
     async function behind() {
+        // Also after a failure: nothing that is old is shown as it is now.
+        const again = () => setTimeout(() => signal.aborted || behind().catch((error) => {
+            if (signal.aborted || error.status === 401) return;
+            groups.replaceChildren(empty(error.message));
+            again();
+        }), EVERY);
         const others = remembered().filter((name) => !own.some((one) => one.id === name));
         const found = [...(await get("/v1/groups", {}, signal)).list, ...(await Promise.all(others.map((name) => other(name, signal))))];
         groups.replaceChildren(table(COLUMNS, found.map((one) => row(one, one.id === group))));
-        if (!signal.aborted) setTimeout(() => signal.aborted || behind().catch(() => {}), EVERY);
+        if (!signal.aborted) again();
     }
     async function dead() {
         const { list } = group ? await get(`/v1/groups/${part(group)}/dead_letters`, { limit: 100 }, signal) : { list: [] };

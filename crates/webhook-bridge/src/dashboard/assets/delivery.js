@@ -14,6 +14,7 @@ export async function show(main, { match: [id], signal }) {
     const attempts = h("div.stack", {});
     const known = new Map();
     let shown;
+    const again = () => setTimeout(() => signal.aborted || look().catch((error) => signal.aborted || error.status === 401 || again()), EVERY);
     async function look() {
         const delivery = await get(path, {}, signal);
         const fresh = JSON.stringify(delivery);
@@ -25,7 +26,7 @@ export async function show(main, { match: [id], signal }) {
             if (button) [...about.querySelectorAll("button")].find((one) => one.textContent === button)?.focus();
             draw(list);
         }
-        if (OPEN.includes(delivery.state)) setTimeout(() => signal.aborted || look().catch(() => {}), EVERY);
+        if (OPEN.includes(delivery.state)) again();
     }
     // Those that are there stay as they are, open or not.
     function draw(list) {

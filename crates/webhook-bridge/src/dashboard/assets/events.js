@@ -1,7 +1,7 @@
 // Events as they are stored, live.
 
 import { get, part } from "./api.js";
-import { cell, empty, h, head, loading, say, table } from "./dom.js";
+import { cell, empty, h, head, loading, table } from "./dom.js";
 import { time } from "./format.js";
 
 // How many are kept on the page.
@@ -51,8 +51,9 @@ class Live {
             if (this.signal.aborted) return;
             this.say("reconnecting", "wait");
             if (source.readyState !== EventSource.CLOSED) return;
-            // It says nothing of why; any other request does, and signs out where that is it.
-            get("/v1/session", {}, this.signal).then(() => setTimeout(() => this.signal.aborted || this.listen(), 3000), (error) => this.signal.aborted || say(error.message, "bad"));
+            // It says nothing of why; any other request does, and signs out where that is it. What came meanwhile comes with it.
+            const again = () => setTimeout(() => this.signal.aborted || this.listen(), 3000);
+            this.begin().then(again, (error) => this.signal.aborted || error.status === 401 || again());
         });
     }
 

@@ -20,19 +20,24 @@ impl SqliteStore {
     pub fn backup(path: &Path, copy: &Path) -> Result<()> {
         let connection = existing(path)?;
         let refused = |why: &str| Error::invalid(format!("{}: {why}", copy.display()));
+        if copy.to_str().is_none() {
+            return Err(refused("must be UTF-8"));
+        }
         if copy.exists() {
             return Err(refused("is there already"));
         }
-        let mut begun = copy.as_os_str().to_owned();
-        begun.push(".part");
-        let begun = Path::new(&begun);
+        let begun = format!("{}.{:016x}.part", copy.display(), rand::random::<u64>());
         let unwritable = |cause: std::io::Error| refused("cannot be written").with_source(cause);
-        // SQLite writes into an empty file, with whatever permissions that has.
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(begun);
+        // SQLite writes into an empty file, with whatever permissions that has: a new one, of nobody else's.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&begun);
         let file = file.map_err(unwritable)?;
-        let name = begun.to_str().ok_or_else(|| refused("must be UTF-8"))?;
-        connection.execute("VACUUM INTO ?1", [name]).map_err(|cause| error(&cause))?;
-        file.sync_all().and_then(|()| std::fs::rename(begun, copy)).map_err(unwritable)?;
+        let copied = connection.execute("VACUUM INTO ?1", [&begun]).map_err(|cause| error(&cause));
+        // A link replaces nothing, whoever made it meanwhile.
+        let done = copied.and_then(|_| {
+            file.sync_all().and_then(|()| std::fs::hard_link(&begun, copy)).map_err(unwritable)
+        });
+        std::fs::remove_file(&begun).map_err(unwritable)?;
+        done?;
         let folder = copy.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(unwritable)
     }
@@ -67,7 +72,12 @@ impl SqliteStore {
             count
         };
         finish()?;
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
+        let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+        if busy.map_err(failed)? {
+            let message = "the secrets have a new key, but another program reads the store, so what was there before is in \
+                           the file beside it until a bridge starts";
+            return Err(Error::new(ErrorKind::Conflict, message));
+        }
         Ok(count)
     }
 }
