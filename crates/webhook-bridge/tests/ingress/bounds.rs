@@ -162,6 +162,8 @@ async fn bodies_that_are_compressed_or_too_large_are_refused_whatever_their_leng
         let answer = raw(&rig, (path, framing), &headers, &larger).await;
         assert!(answer.starts_with("HTTP/1.1 413"), "{path} {framing}: {answer}");
     }
+    assert_eq!(rig.status("/in/shop", &standard("msg_most", now(), &most), most).await, StatusCode::OK);
+    assert_eq!(rig.next().await.id().as_str(), "msg_most");
     let headers = standard("msg_3", now(), BODY);
     assert!(raw(&rig, ("/in/shop", CHUNKED), &headers, BODY).await.starts_with("HTTP/1.1 200"));
     assert_eq!(rig.next().await.id().as_str(), "msg_3");
