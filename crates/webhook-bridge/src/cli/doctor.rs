@@ -14,6 +14,7 @@ use webhook_bridge::Config;
 use webhook_bridge::config::SETTINGS;
 use webhook_bridge::dispatcher::Judgement;
 use webhook_bridge::model::EndpointUrl;
+use webhook_bridge::store::SqliteStore;
 
 use super::bus::{self, leave};
 use super::client::Client;
@@ -219,7 +220,7 @@ fn durability(durability: Durability) -> (Verdict, &'static str) {
 }
 
 fn stored(folder: &Path) -> Check {
-    let file = folder.join("bridge.sqlite");
+    let file = folder.join(SqliteStore::FILE);
     if !file.is_file() {
         return ("store", Verdict::Bad, format!("there is no {}", file.display()));
     }

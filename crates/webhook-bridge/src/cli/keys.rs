@@ -37,7 +37,8 @@ struct Create {
 impl Keys {
     pub(super) fn run(self) -> Result<String, Failure> {
         let Command::Create(wish) = self.command;
-        let key = SqliteStore::add_key(&wish.data.join("bridge.sqlite"), Mode::from(wish.live), &wish.name)?;
+        let key =
+            SqliteStore::add_key(&wish.data.join(SqliteStore::FILE), Mode::from(wish.live), &wish.name)?;
         Ok(format!("export WEBHOOK_BRIDGE_KEY={}\n", key.reveal()))
     }
 }

@@ -42,6 +42,17 @@ async fn deliver(shop: &Shop) {
     }
 }
 
+/// A shop of which all was forgotten, at the time when it was opened.
+async fn forgotten(harness: &dyn Harness) -> Shop {
+    let mut shop = Shop::open(harness).await;
+    deliver(&shop).await;
+    let begin = shop.now;
+    shop.wait(91 * DAY);
+    assert!(forget(&shop).await > 0);
+    shop.now = begin;
+    shop
+}
+
 pub(crate) async fn what_is_old_is_forgotten_little_by_little(harness: &dyn Harness) {
     let mut shop = Shop::open(harness).await;
     // More endpoints than one step looks at, before and after.
@@ -143,12 +154,7 @@ pub(crate) async fn what_is_tried_again_is_not_forgotten_and_its_key_keeps_its_o
 }
 
 pub(crate) async fn bodies_are_forgotten_also_after_all_was_forgotten(harness: &dyn Harness) {
-    let mut shop = Shop::open(harness).await;
-    deliver(&shop).await;
-    let begin = shop.now;
-    shop.wait(91 * DAY);
-    assert!(forget(&shop).await > 0);
-    shop.now = begin;
+    let mut shop = forgotten(harness).await;
     shop.ingest("e0").await;
     shop.wait(31 * DAY);
     assert_eq!(forget(&shop).await, 1 + 1, "what nobody sent, and its body");
@@ -156,12 +162,7 @@ pub(crate) async fn bodies_are_forgotten_also_after_all_was_forgotten(harness: &
 
 /// A store may number from the beginning again when nothing is left.
 pub(crate) async fn what_is_sent_after_all_was_forgotten_is_the_new_events(harness: &dyn Harness) {
-    let mut shop = Shop::open(harness).await;
-    deliver(&shop).await;
-    let begin = shop.now;
-    shop.wait(91 * DAY);
-    assert!(forget(&shop).await > 0);
-    shop.now = begin;
+    let shop = forgotten(harness).await;
     let to = shop.endpoint("*").await;
     shop.ingest("new").await;
     let claimed = shop.claim(to, 1).await.remove(0);

@@ -4,8 +4,7 @@ use rusqlite::{CachedStatement, Connection, Result};
 
 /// Statements that were used in this transaction, given back after it.
 ///
-/// SQLite's wrapper finds a statement by hashing its text and puts it back after each use, which for what a delivery needs
-/// costs a tenth of the work itself.
+/// The cache of the connection hashes a statement's text and moves it out and back at each use: a delivery needs several.
 pub(super) struct Statements<'a> {
     connection: &'a Connection,
     used: Vec<(&'static str, CachedStatement<'a>)>,
