@@ -36,8 +36,10 @@ fn sources() -> Vec<Source> {
     let config = |scheme: &str, secret: &str| SourceConfig::new(scheme, secret).mode(Mode::Live);
     let made = [
         config("payment-kit", PUBLIC),
+        config("blocklet", &"a".repeat(64)),
         config("gstable", "wkk_0123456789abcdef"),
         config("standard", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        config("standard-v1a", "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="),
         config("stripe", "whsec_0123456789abcdef"),
     ];
     let made = made.into_iter().map(|config| Source::new("fuzz", config).expect("it is right"));

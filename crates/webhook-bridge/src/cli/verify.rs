@@ -18,7 +18,7 @@ use super::time::time;
 /// Verify a webhook as the bridge's ingress does, and say which rule refuses it
 #[derive(Args)]
 pub(super) struct Verify {
-    /// payment-kit, gstable, standard, stripe, hmac
+    /// standard, standard-v1a, payment-kit, blocklet, gstable, stripe, hmac
     scheme: String,
     /// The secret or public key, or @file
     #[arg(long)]
@@ -88,18 +88,19 @@ impl Verify {
     fn source(&self, body: &[u8]) -> Result<Source, Failure> {
         let usage = |error| Failure::configuration(&error);
         let scheme = Scheme::find(&self.scheme).map_err(usage)?;
+        let event: Value = serde_json::from_slice(body).unwrap_or_default();
         let mut config = SourceConfig::new(scheme.name, input::secret(&self.secret)?.reveal());
         config.window_seconds = self.window;
         config.zone.clone_from(&self.zone);
-        if scheme.source.is_none() {
-            // Whose its events may be is a setting of a bridge, and no rule of the scheme.
-            let event: Value = serde_json::from_slice(body).unwrap_or_default();
+        if scheme.name.starts_with("standard") {
+            // An event as the bus has it says whose it is; which are taken is a setting of a bridge, and no rule of the scheme.
             config.event_source = event["source"].as_str().map(str::to_owned);
         }
         config.mode = match (self.mode, scheme.livemode) {
             (Some(Which::Live), _) => Some(Mode::Live),
             (Some(Which::Test), _) | (None, Livemode::Configured) => Some(Mode::Test),
-            (None, _) => None,
+            (None, Livemode::Object) => event["object"]["livemode"].is_null().then_some(Mode::Test),
+            (None, Livemode::Body | Livemode::Always) => None,
         };
         if scheme.name == "hmac" {
             config.hmac = Some(input::rule(self.hmac.as_deref())?);

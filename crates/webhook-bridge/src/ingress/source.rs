@@ -120,7 +120,7 @@ impl Source {
 fn mode(scheme: &Scheme, configured: Option<Mode>) -> Result<Option<Mode>> {
     match (scheme.livemode, configured) {
         (_, Some(mode)) => Ok(Some(mode)),
-        (Livemode::Body, None) => Ok(None),
+        (Livemode::Body | Livemode::Object, None) => Ok(None),
         (Livemode::Always, None) => Ok(Some(Mode::Live)),
         (Livemode::Configured, None) => Err(Error::invalid("mode: must be live or test")),
     }

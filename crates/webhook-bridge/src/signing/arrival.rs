@@ -48,6 +48,8 @@ pub struct Scheme {
 pub enum Livemode {
     /// In each body.
     Body,
+    /// In the object of each event, where that says it; for others it has to be configured.
+    Object,
     /// Nowhere, because all of them are.
     Always,
     /// Nowhere: it has to be configured.

@@ -12,6 +12,7 @@ mod ecmascript;
 mod gstable;
 mod hmac;
 mod query;
+mod stamp;
 mod standard;
 mod standard_v1a;
 mod stripe;
@@ -40,8 +41,10 @@ pub const FORMATS: &[Format] =
 /// The schemes by which webhooks of others are verified.
 pub const SCHEMES: &[Scheme] = &[
     component::FROM_PAYMENT_KIT,
+    blocklet::FROM_BLOCKLET_SERVER,
     gstable::FROM_GSTABLE,
     standard::STANDARD_WEBHOOKS,
+    standard_v1a::STANDARD_V1A,
     stripe::STRIPE,
     hmac::HMAC,
 ];
@@ -197,7 +200,12 @@ pub fn webhook_id(payload: &Payload) -> String {
     if payload.event_id.len() <= LONGEST_ID && payload.event_id.bytes().all(plain) {
         return payload.event_id.clone();
     }
-    let digest = ring::digest::digest(&ring::digest::SHA256, payload.event_id.as_bytes());
+    digest_id(payload.event_id.as_bytes())
+}
+
+/// An id for what has none: the same for the same bytes.
+fn digest_id(bytes: &[u8]) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
     format!("evt_{}", hex(&digest.as_ref()[..16]))
 }
 
@@ -248,6 +256,14 @@ mod tests {
     fn id(event_id: &str) -> String {
         let (event_type, body) = ("a.b".into(), Bytes::new());
         webhook_id(&Payload { event_id: event_id.into(), event_type, body })
+    }
+
+    /// A word that `sign` knows is one of `verify`, and of a source.
+    #[test]
+    fn what_every_format_signs_a_scheme_of_its_name_verifies() {
+        for format in FORMATS {
+            assert_eq!(Scheme::find(format.name).unwrap().name, format.name);
+        }
     }
 
     #[test]

@@ -98,14 +98,18 @@ fn sign(key: &hmac::Key, message: &Message<'_>) -> hmac::Tag {
 fn verifying(secret: &Secret) -> Result<Key> {
     let invalid = || Error::invalid("secret: must be whsec_ or whpk_ and base64");
     let text = secret.reveal();
-    if let Some(public) = text.strip_prefix(PUBLIC) {
-        let bytes = STANDARD.decode(public).map_err(|_| invalid())?;
-        return bytes.as_slice().try_into().map(Key::Ed25519).map_err(|_| invalid());
+    if text.starts_with(PUBLIC) {
+        return public(secret).map(Key::Ed25519).ok_or_else(invalid);
     }
     hmac_key(&STANDARD.decode(text.strip_prefix(PREFIX).unwrap_or(text)).map_err(|_| invalid())?)
 }
 
-fn verify(arrival: &Arrival<'_>, trust: &Trust) -> Result<(), Refusal> {
+/// A public key, if it is one.
+pub(super) fn public(secret: &Secret) -> Option<[u8; 32]> {
+    STANDARD.decode(secret.reveal().strip_prefix(PUBLIC)?).ok()?.try_into().ok()
+}
+
+pub(super) fn verify(arrival: &Arrival<'_>, trust: &Trust) -> Result<(), Refusal> {
     let [id, time, signature] = names(arrival);
     let (id, time) = (arrival.header(id)?, arrival.header(time)?);
     // One with a dot could move what is signed from one part into the next.
@@ -139,7 +143,7 @@ fn names(arrival: &Arrival<'_>) -> [&'static str; 3] {
 
 /// An event as the bus has it stays as it is, byte for byte; else `type`, `timestamp` and `data`, as the specification
 /// recommends, are one.
-fn read(arrival: &Arrival<'_>, trust: &Trust) -> Result<AnyEvent> {
+pub(super) fn read(arrival: &Arrival<'_>, trust: &Trust) -> Result<AnyEvent> {
     let mut body = members(arrival.body)?;
     if ["id", "livemode", "source", "created_at"].iter().all(|name| body.contains_key(name)) {
         return Ok(AnyEvent::from_json(arrival.body.clone())?);

@@ -6,7 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
-use super::standard::rendered;
+use super::arrival::{Key, Livemode, Scheme};
+use super::standard::{public, read, rendered, verify};
 use super::{Delivery, Format, Needs, Rendered, Signs, any_target, unusable};
 use crate::error::{Error, Result};
 use crate::model::Secret;
@@ -29,6 +30,20 @@ pub(super) const V1A: Format = Format {
     },
     target: any_target,
     render,
+};
+
+/// Who signs by Standard Webhooks with `v1a`, and with nothing else.
+pub(super) const STANDARD_V1A: Scheme = Scheme {
+    name: "standard-v1a",
+    description: "Standard Webhooks v1a alone: with the public key `whpk_…`, or the private one `whsk_…`",
+    source: None,
+    livemode: Livemode::Configured,
+    key: |secret| {
+        let key = public(secret).or_else(|| pair(secret)?.public_key().as_ref().try_into().ok());
+        key.map(Key::Ed25519).ok_or_else(|| Error::invalid("secret: must be whpk_ or whsk_ and base64"))
+    },
+    verify,
+    read,
 };
 
 const PREFIX: &str = "whsk_";
@@ -75,6 +90,26 @@ mod tests {
             V1A.render(&delivery).unwrap().headers[2].1,
             "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
         );
+    }
+
+    #[test]
+    fn a_key_to_verify_with_is_a_public_one_or_the_pair_it_belongs_to() {
+        let pair = V1A.generate().unwrap();
+        let bytes = STANDARD.decode(pair.reveal().strip_prefix(PREFIX).unwrap()).unwrap();
+        let (public, seed) = (STANDARD.encode(&bytes[32..]), STANDARD.encode(&bytes[..32]));
+        for right in [pair, Secret::new(format!("whpk_{public}"))] {
+            assert!(matches!(STANDARD_V1A.key(&right), Ok(Key::Ed25519(key)) if key[..] == bytes[32..]));
+        }
+        let wrong = [
+            public.clone(),
+            format!("whsec_{public}"),
+            format!("whsk_{seed}"),
+            "whpk_AAAA".to_owned(),
+            String::new(),
+        ];
+        for wrong in wrong {
+            assert!(STANDARD_V1A.key(&Secret::new(wrong.as_str())).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,16 +1,12 @@
 //! Stripe's webhooks: `Stripe-Signature: t=…,v1=…` over `t.body`.
 //!
-//! By docs.stripe.com/webhooks: HMAC-SHA256 in hex, keyed by the whole text of the `whsec_` secret, which is not decoded. There
-//! are several `v1` while a secret is rolled; `v0` is for Stripe's own tests and never accepted.
+//! By docs.stripe.com/webhooks: keyed by the whole text of the `whsec_` secret; `v0` is for Stripe's own tests and never accepted.
 
 use eventbus::json::{Json, JsonMap};
 use eventbus::{AnyEvent, Timestamp};
-use ring::hmac::{Context, HMAC_SHA256, Key};
 
-use super::arrival::{
-    Arrival, Draft, Livemode, Refusal, Scheme, Trust, candidates, from_hex, hmac_key, members, seconds, take,
-};
-use super::hex;
+use super::arrival::{Arrival, Draft, Livemode, Refusal, Scheme, Trust, hmac_key, members, take};
+use super::stamp;
 use crate::error::{Error, Result};
 use crate::model::Secret;
 
@@ -27,20 +23,11 @@ pub(super) const STRIPE: Scheme = Scheme {
 
 /// What stands in `Stripe-Signature` when Stripe sends this body now.
 pub fn stripe_signature(secret: &Secret, now: Timestamp, body: &[u8]) -> String {
-    let time = now.as_millis().div_euclid(1000).to_string();
-    let mut context = Context::with_key(&Key::new(HMAC_SHA256, secret.reveal().as_bytes()));
-    [time.as_bytes(), b".", body].iter().for_each(|part| context.update(part));
-    format!("t={time},v1={}", hex(context.sign().as_ref()))
+    stamp::stamp(secret, now, body)
 }
 
 fn verify(arrival: &Arrival<'_>, trust: &Trust) -> Result<(), Refusal> {
-    let header = arrival.header("stripe-signature")?;
-    let parts = || header.split(',').filter_map(|part| part.trim().split_once('='));
-    let mut times = parts().filter(|(name, _)| *name == "t").map(|(_, value)| value);
-    let (Some(time), None) = (times.next(), times.next()) else { return Err(Refusal::Malformed) };
-    let signatures = parts().filter(|(name, _)| *name == "v1").map(|(_, value)| value);
-    trust.fresh(seconds(time)?, arrival.now)?;
-    trust.signed(&candidates(signatures, from_hex)?, &[time.as_bytes(), b".", arrival.body])
+    stamp::verify(arrival.header("stripe-signature")?, arrival, trust)
 }
 
 fn read(arrival: &Arrival<'_>, trust: &Trust) -> Result<AnyEvent> {

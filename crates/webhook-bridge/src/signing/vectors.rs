@@ -14,6 +14,9 @@ use super::arrival::{Key, Trust};
 use super::{Arrival, Refusal, Rule, Scheme};
 use crate::model::Secret;
 
+/// Blocklet Server's, of the event with which its format is tested too.
+const EVENT: &str = r#"{"type":"application/json","object":{"id":"sub_1","n":1.5},"previous_attributes":{},"$eventName":"customer.subscription.renewed","$sender":{"did":"zNKX7f2ojJWbzMfMuzwGnVZJccjP28T3DN7L","pk":"0xd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a","url":"https://example.com","name":"Demo"}}"#;
+
 const B: &str = r#"{"id":"evt_1","type":"payment.paid","data":{"amount":"12.50","currency":"EUR"}}"#;
 
 struct Vector {
@@ -28,14 +31,7 @@ struct Vector {
 
 impl Vector {
     fn verify(&self, now: i64, body: &str, headers: &HeaderMap) -> Result<(), Refusal> {
-        let trust = Trust {
-            keys: vec![self.key.clone()],
-            window: Duration::from_secs(300),
-            mode: None,
-            source: Source::new("shop").unwrap(),
-            zone: Default::default(),
-            rule: self.rule.clone(),
-        };
+        let trust = Trust { rule: self.rule.clone(), ..trust("shop", self.key.clone()) };
         let body = Bytes::copy_from_slice(body.as_bytes());
         let now = Timestamp::from_millis(now * 1000);
         let arrival = Arrival { method: &Method::POST, path: "/hooks", query: "", headers, body: &body, now };
@@ -46,6 +42,18 @@ impl Vector {
         let pair =
             |&(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().unwrap());
         self.headers.iter().map(pair).collect()
+    }
+}
+
+/// What is believed of a source with this key.
+pub(super) fn trust(source: &str, key: Key) -> Trust {
+    Trust {
+        keys: vec![key],
+        window: Duration::from_secs(300),
+        mode: None,
+        source: Source::new(source.to_owned()).unwrap(),
+        zone: Default::default(),
+        rule: None,
     }
 }
 
@@ -83,15 +91,20 @@ fn by_hmac(secret: &str, header: (&'static str, &'static str), body: &'static st
 }
 
 fn vectors() -> Vec<Vector> {
-    schemes().into_iter().chain(configured()).collect()
+    standards().into_iter().chain(stamped()).chain(configured()).collect()
 }
 
-fn schemes() -> Vec<Vector> {
+fn standards() -> Vec<Vector> {
     let message = ("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330);
-    let public = STANDARD
-        .decode("6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==")
-        .map(|pair| format!("whpk_{}", STANDARD.encode(&pair[32..])))
-        .unwrap();
+    let pair = "6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==";
+    let public = format!("whpk_{}", STANDARD.encode(&STANDARD.decode(pair).unwrap()[32..]));
+    let v1a = || {
+        let signature =
+            "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg==";
+        standard(&public, message, r#"{"test": 2432232314}"#, signature)
+    };
+    let alone =
+        |secret: &str| Vector { scheme: "standard-v1a", key: checked("standard-v1a", secret), ..v1a() };
     let first = ("msg_27UH4WbU6Z5A5EzD8u03UvzRbpk", 1_649_367_553);
     vec![
         standard(
@@ -106,12 +119,25 @@ fn schemes() -> Vec<Vector> {
             r#"{"test": 2432232314}"#,
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
         ),
-        standard(
-            &public,
-            message,
-            r#"{"test": 2432232314}"#,
-            "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg==",
-        ),
+        v1a(),
+        alone(&public),
+        alone(&format!("whsk_{pair}")),
+    ]
+}
+
+fn stamped() -> Vec<Vector> {
+    vec![
+        Vector {
+            scheme: "blocklet",
+            key: checked("blocklet", &"a".repeat(64)),
+            now: 1_767_225_600,
+            headers: vec![(
+                "x-webhook-signature",
+                "t=1767225600,v1=99a10c0122a87ab34688caafc4a8a1f98bb5967cb5359d2facb464f0aa06666a",
+            )],
+            body: EVENT,
+            rule: None,
+        },
         Vector {
             scheme: "stripe",
             key: checked("stripe", "whsec_test_secret"),
@@ -209,6 +235,27 @@ fn what_differs_from_a_published_vector_is_not_believed() {
     }
 }
 
+/// Whoever was given the public key, to verify, must not be able to sign with it.
+#[test]
+fn a_public_key_is_no_secret_of_an_hmac() {
+    let body = r#"{"test": 2432232314}"#;
+    let bytes = [7; 32];
+    let public = STANDARD.encode(bytes);
+    for secret in [&bytes[..], public.as_bytes(), format!("whpk_{public}").as_bytes()] {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
+        let tag = STANDARD.encode(ring::hmac::sign(&key, format!("msg_1.1614265330.{body}").as_bytes()));
+        for (scheme, version) in
+            [("standard", "v1"), ("standard", "v1a"), ("standard-v1a", "v1"), ("standard-v1a", "v1a")]
+        {
+            let signature = format!("{version},{tag}").leak();
+            let message = ("msg_1", 1_614_265_330);
+            let shared = standard(&format!("whsec_{public}"), message, body, signature);
+            let vector = Vector { scheme, key: checked(scheme, &format!("whpk_{public}")), ..shared };
+            assert_eq!(vector.verify(vector.now, body, &vector.headers()), Err(Refusal::Forged), "{scheme}");
+        }
+    }
+}
+
 /// Made by Payment Kit's signer; see `app_key`, where each of its variations is judged as `verifySig` judges it.
 #[test]
 fn payment_kits_own_vectors_are_believed_and_their_numbers_mean_what_is_signed() {
@@ -228,17 +275,8 @@ fn payment_kits_own_vectors_are_believed_and_their_numbers_mean_what_is_signed()
             })
             .collect();
         let (path, query) = text("wire_path").split_once('?').unwrap_or((text("wire_path"), ""));
-        let trust = Trust {
-            keys: vec![checked(
-                "payment-kit",
-                "0xd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
-            )],
-            window: Duration::from_secs(300),
-            mode: None,
-            source: Source::new("payment-kit").unwrap(),
-            zone: Default::default(),
-            rule: None,
-        };
+        let public = "0xd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+        let trust = trust("payment-kit", checked("payment-kit", public));
         let method: Method = text("method").parse().unwrap();
         let verify = |body: String, seconds: i64| {
             let (body, now) = (Bytes::from(body), Timestamp::from_millis(seconds * 1000));

@@ -12,4 +12,5 @@ mod receiver;
 mod redis;
 mod rig;
 mod serve;
+mod signatures;
 mod tools;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails is a test that fails")]
 
 mod application;
+mod blocklet;
 mod bounds;
 mod loops;
 mod once;

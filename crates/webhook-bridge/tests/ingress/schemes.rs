@@ -129,9 +129,11 @@ fn a_source_that_breaks_a_rule_is_refused_by_name() {
     let wrong = [
         (
             SourceConfig::new("none", "x"),
-            "scheme: must be one of payment-kit, gstable, standard, stripe, hmac",
+            "scheme: must be one of payment-kit, blocklet, gstable, standard, standard-v1a, stripe, hmac",
         ),
         (SourceConfig::new("stripe", "short"), "secret: must have at least 16 bytes"),
+        (SourceConfig::new("blocklet", "5f7c1b3d****"), "secret: must be 64 hex digits"),
+        (SourceConfig::new("standard-v1a", "whsec_"), "secret: must be whpk_ or whsk_ and base64"),
         (SourceConfig::new("stripe", ""), "secret: must have at least 16 bytes"),
         (SourceConfig::new("standard", "whsec_"), "secret: must have at least 16 bytes"),
         (SourceConfig::new("standard", "whsec_?"), "secret: must be whsec_ or whpk_ and base64"),

@@ -1,4 +1,6 @@
-// Signs as others do, with their unmodified libraries: `node sign.js SCHEME FOLDER`, the wish on standard input.
+// Signs as others do, with their unmodified libraries where there are any: `node sign.js SCHEME FOLDER`, the wish on standard
+// input.
+const { createHmac } = require('node:crypto');
 const [scheme, folder] = process.argv.slice(2);
 const library = (name) => require(require.resolve(name, { paths: [folder] }));
 const wish = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
@@ -14,6 +16,11 @@ const schemes = {
     const Stripe = stripe.Stripe ?? stripe.default ?? stripe;
     const header = new Stripe('sk_test_none').webhooks.generateTestHeaderString({ payload: body, secret, timestamp: at });
     return { 'stripe-signature': header };
+  },
+  // By Blocklet Server's `webhook/signature.js`, which signs what it writes.
+  blocklet: ({ secret, at, body }) => {
+    const hmac = createHmac('sha256', secret).update(`${at}.${JSON.stringify(JSON.parse(body))}`).digest('hex');
+    return { 'x-webhook-signature': `t=${at},v1=${hmac}` };
   },
 };
 process.stdout.write(JSON.stringify(schemes[scheme](wish)));

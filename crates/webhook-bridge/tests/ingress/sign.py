@@ -1,12 +1,38 @@
-"""Signs as others do, with PyPI's unmodified `standardwebhooks`: the wish is on standard input."""
+"""Signs as others do: `sign.py SCHEME`, the wish on standard input.
 
+With the unmodified `standardwebhooks` and `PyNaCl` of PyPI, and by Blocklet Server's own rule.
+"""
+
+import base64
 import datetime
+import hashlib
+import hmac
 import json
 import sys
 
+from nacl.signing import SigningKey
 from standardwebhooks import Webhook
 
-wish = json.load(sys.stdin)
-at = datetime.datetime.fromtimestamp(wish["at"], tz=datetime.timezone.utc)
-signature = Webhook(wish["secret"]).sign(msg_id=wish["id"], timestamp=at, data=wish["body"])
-print(json.dumps({"webhook-id": wish["id"], "webhook-timestamp": str(wish["at"]), "webhook-signature": signature}))
+
+def standard(secret, id, at, body):
+    time = datetime.datetime.fromtimestamp(at, tz=datetime.timezone.utc)
+    return headers(id, at, Webhook(secret).sign(msg_id=id, timestamp=time, data=body))
+
+
+def standard_v1a(secret, id, at, body):
+    """By the specification; no library of it knows this version."""
+    key = SigningKey(base64.b64decode(secret.removeprefix("whsk_"))[:32])
+    return headers(id, at, "v1a," + base64.b64encode(key.sign(f"{id}.{at}.{body}".encode()).signature).decode())
+
+
+def headers(id, at, signature):
+    return {"webhook-id": id, "webhook-timestamp": str(at), "webhook-signature": signature}
+
+
+def blocklet(secret, id, at, body):
+    tag = hmac.new(secret.encode(), f"{at}.{body}".encode(), hashlib.sha256).hexdigest()
+    return {"x-webhook-signature": f"t={at},v1={tag}"}
+
+
+schemes = {"standard": standard, "standard-v1a": standard_v1a, "blocklet": blocklet}
+print(json.dumps(schemes[sys.argv[1]](**json.load(sys.stdin))))
