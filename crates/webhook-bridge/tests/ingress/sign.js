@@ -1,6 +1,7 @@
 // Signs as others do, with their unmodified libraries where there are any: `node sign.js SCHEME FOLDER`, the wish on standard
 // input.
 const { createHmac } = require('node:crypto');
+
 const [scheme, folder] = process.argv.slice(2);
 const library = (name) => require(require.resolve(name, { paths: [folder] }));
 const wish = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
@@ -22,5 +23,19 @@ const schemes = {
     const hmac = createHmac('sha256', secret).update(`${at}.${JSON.stringify(JSON.parse(body))}`).digest('hex');
     return { 'x-webhook-signature': `t=${at},v1=${hmac}` };
   },
+  // Payment Kit signs its webhooks with the SDK that its client brings along.
+  'payment-kit': async ({ secret, path, body }) => {
+    const { getSignData } = library('@blocklet/sdk/lib/util/verify-sign');
+    const request = { data: JSON.parse(body), method: 'POST', url: `http://bridge.example${path}` };
+    const { sig, iat, exp, version } = await getSignData(request, { appSk: secret });
+    const times = { 'x-component-sig-iat': String(iat), 'x-component-sig-exp': String(exp) };
+    return { 'x-component-sig': sig, ...times, 'x-component-sig-version': String(version) };
+  },
+  // GStable has no library that signs: by its pages.
+  gstable: ({ secret, at, body }) => {
+    const timestamp = String(at * 1000);
+    const signature = createHmac('sha256', secret).update(`${timestamp}:${body}`).digest('hex');
+    return { 'x-gstable-timestamp': timestamp, 'x-gstable-signature': signature };
+  },
 };
-process.stdout.write(JSON.stringify(schemes[scheme](wish)));
+(async () => process.stdout.write(JSON.stringify(await schemes[scheme](wish)), () => process.exit(0)))();
