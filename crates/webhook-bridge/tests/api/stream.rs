@@ -10,10 +10,10 @@ use tokio::time::{Instant, timeout};
 use crate::client::Client;
 use crate::{EVENT, Scene};
 
-const PATH: &str = "/v1/events/stream";
+pub(crate) const PATH: &str = "/v1/events/stream";
 
 /// Reads until this was said.
-async fn until(stream: &mut Incoming, text: &str) -> String {
+pub(crate) async fn until(stream: &mut Incoming, text: &str) -> String {
     let mut read = String::new();
     while !read.contains(text) {
         let frame = timeout(Duration::from_secs(20), stream.frame()).await.expect(text).expect(text).unwrap();
