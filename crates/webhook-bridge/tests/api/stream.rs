@@ -15,10 +15,14 @@ pub(crate) const PATH: &str = "/v1/events/stream";
 /// Reads until this was said.
 pub(crate) async fn until(stream: &mut Incoming, text: &str) -> String {
     let mut read = String::new();
-    while !read.contains(text) {
-        let frame = timeout(Duration::from_secs(20), stream.frame()).await.expect(text).expect(text).unwrap();
-        read += std::str::from_utf8(frame.data_ref().unwrap()).unwrap();
-    }
+    let said = async {
+        while !read.contains(text) {
+            let frame = stream.frame().await.expect(text).unwrap();
+            read += std::str::from_utf8(frame.data_ref().unwrap()).unwrap();
+        }
+    };
+    // What is sent where there is nothing to say does not count.
+    timeout(Duration::from_secs(20), said).await.expect(text);
     read
 }
 
