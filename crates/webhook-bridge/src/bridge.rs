@@ -1,7 +1,6 @@
 //! A bridge, running: everything started in the order it is needed, and stopped in the other.
 
 use std::fs::DirBuilder;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
@@ -85,35 +84,6 @@ impl Part {
         };
         tracing::error!(part = self.name, error, "ended with an error");
     }
-}
-
-/// Runs a bridge until `shutdown` is done, and says on standard output where it listens. The first time it also prints
-/// its API keys, which are shown nowhere else.
-///
-/// # Errors
-/// What keeps it from starting; [`Internal`](ErrorKind::Internal) when a part of it ended while it ran, so that whoever
-/// started it starts it again: what is due waits in the store.
-pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<()> {
-    let bridge = Bridge::start(config).await?;
-    announce(&bridge)
-        .map_err(|cause| Error::new(ErrorKind::Internal, "standard output is closed").with_source(cause))?;
-    tracing::info!(address = %bridge.address, "the bridge listens");
-    bridge.run(shutdown).await
-}
-
-fn announce(bridge: &Bridge) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    // Lines of shell, to be pasted where the command line is used; of the keys only the harmless one takes effect.
-    if let [test, live] = &bridge.keys[..] {
-        writeln!(out, "export WEBHOOK_BRIDGE_KEY={}  # API key for test events; shown once", test.reveal())?;
-        let warning = "API key for live events: whoever gets one takes it for money; shown once";
-        writeln!(out, "# export WEBHOOK_BRIDGE_KEY={}  # {warning}", live.reveal())?;
-    }
-    if bridge.address != Config::default().listen {
-        writeln!(out, "export WEBHOOK_BRIDGE_URL=http://{}", bridge.address)?;
-    }
-    writeln!(out, "webhook-bridge listens on http://{}", bridge.address)?;
-    out.flush()
 }
 
 impl Bridge {

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 use webhook_bridge::store::SqliteStore;
 
 use super::failure::Failure;
+use super::folder::Folder;
 
 /// Copy the store to a file, whether a bridge runs on it or not
 #[derive(Args)]
@@ -23,18 +25,12 @@ pub(super) struct Rewrap {
     folder: Folder,
 }
 
-#[derive(Args)]
-struct Folder {
-    /// The folder of the bridge's store
-    #[arg(long, value_name = "FOLDER", env = "WEBHOOK_BRIDGE_DATA", default_value = "webhook-bridge-data")]
-    data: PathBuf,
-}
-
 impl Backup {
     pub(super) fn run(self) -> Result<String, Failure> {
-        SqliteStore::backup(&self.folder.data.join(SqliteStore::FILE), &self.file)?;
+        SqliteStore::backup(&self.folder.store(), &self.file)?;
         super::note("its secrets open with secret.key of that folder only: keep that too, elsewhere");
-        Ok(format!("{}\n", self.file.display()))
+        let file = self.file.display().to_string();
+        Ok(self.folder.show(&json!({ "file": file }), || file.clone()))
     }
 }
 
@@ -42,6 +38,6 @@ impl Rewrap {
     pub(super) fn run(self) -> Result<String, Failure> {
         let count = webhook_bridge::rewrap::rewrap(&self.folder.data)?;
         super::note("what was copied before opens with the former key only");
-        Ok(format!("{count} secrets have a new key\n"))
+        Ok(self.folder.show(&json!({ "secrets": count }), || format!("{count} secrets have a new key")))
     }
 }

@@ -1,12 +1,12 @@
 //! `keys`: API keys, made in the folder of the store by whoever may write there.
 
-use std::path::PathBuf;
-
 use clap::{Args, Subcommand};
+use serde_json::json;
 use webhook_bridge::model::Mode;
 use webhook_bridge::store::SqliteStore;
 
 use super::failure::Failure;
+use super::folder::Folder;
 
 /// Make an API key when all are lost
 #[derive(Args)]
@@ -23,9 +23,8 @@ enum Command {
 
 #[derive(Args)]
 struct Create {
-    /// The folder of the bridge's store
-    #[arg(long, value_name = "FOLDER", env = "WEBHOOK_BRIDGE_DATA", default_value = "webhook-bridge-data")]
-    data: PathBuf,
+    #[command(flatten)]
+    folder: Folder,
     /// For live events: whoever gets one takes it for money
     #[arg(long)]
     live: bool,
@@ -37,8 +36,8 @@ struct Create {
 impl Keys {
     pub(super) fn run(self) -> Result<String, Failure> {
         let Command::Create(wish) = self.command;
-        let key =
-            SqliteStore::add_key(&wish.data.join(SqliteStore::FILE), Mode::from(wish.live), &wish.name)?;
-        Ok(format!("export WEBHOOK_BRIDGE_KEY={}\n", key.reveal()))
+        let key = SqliteStore::add_key(&wish.folder.store(), Mode::from(wish.live), &wish.name)?;
+        let json = json!({ "key": key.reveal(), "livemode": wish.live, "name": wish.name });
+        Ok(wish.folder.show(&json, || format!("export WEBHOOK_BRIDGE_KEY={}", key.reveal())))
     }
 }

@@ -12,6 +12,7 @@ mod endpoints;
 mod events;
 mod exchange;
 mod failure;
+mod folder;
 mod input;
 mod keys;
 mod lag;

@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde_json::{Map, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use webhook_bridge::config::{Flag, LogFormat, SETTINGS, Setting};
-use webhook_bridge::{Config, Error, ErrorKind};
+use webhook_bridge::model::Mode;
+use webhook_bridge::{Bridge, Config, Error, ErrorKind};
 
 use super::failure::Failure;
+use super::goes_on;
 
 const HELP: &str = "\
 Without any of these it starts on a bus of its own, with its store in the folder webhook-bridge-data. The first time it \
@@ -25,6 +28,9 @@ pub(super) struct Serve {
     /// A TOML file of settings
     #[arg(long, value_name = "FILE", env = "WEBHOOK_BRIDGE_CONFIG")]
     config: Option<PathBuf>,
+    /// Say where it listens, and the keys that it made, as a line of JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     flags: Flags,
 }
@@ -38,9 +44,38 @@ impl Serve {
             Config::load(self.config, &self.flags.0).map_err(|error| Failure::configuration(&error))?;
         log(&config);
         open_files();
-        webhook_bridge::run(config, stopped()?).await?;
+        let (stopped, bridge) = (stopped()?, Bridge::start(config).await?);
+        // What is said here is said once.
+        if !goes_on(&if self.json { json(&bridge) } else { shell(&bridge) })? {
+            return Err(Failure::Failed("standard output is closed".to_owned()));
+        }
+        tracing::info!(address = %bridge.address(), "the bridge listens");
+        bridge.run(stopped).await?;
         Ok(String::new())
     }
+}
+
+fn json(bridge: &Bridge) -> String {
+    let keys = Mode::ALL.into_iter().zip(bridge.fresh_keys());
+    let keys: Map<_, _> = keys.map(|(mode, key)| (mode.to_string(), key.reveal().into())).collect();
+    format!("{}\n", json!({ "url": format!("http://{}", bridge.address()), "keys": keys }))
+}
+
+/// Lines of shell, to be pasted where the command line is used; of the keys only the harmless one takes effect.
+fn shell(bridge: &Bridge) -> String {
+    let (mut lines, address) = (String::new(), bridge.address());
+    if let [test, live] = bridge.fresh_keys() {
+        let (test, live) = (test.reveal(), live.reveal());
+        let warning = "API key for live events: whoever gets one takes it for money; shown once";
+        lines = format!(
+            "export WEBHOOK_BRIDGE_KEY={test}  # API key for test events; shown once\n\
+             # export WEBHOOK_BRIDGE_KEY={live}  # {warning}\n"
+        );
+    }
+    if address != Config::default().listen {
+        lines += &format!("export WEBHOOK_BRIDGE_URL=http://{address}\n");
+    }
+    format!("{lines}webhook-bridge listens on http://{address}\n")
 }
 
 fn log(config: &Config) {

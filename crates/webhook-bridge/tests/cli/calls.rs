@@ -1,7 +1,7 @@
 //! `trigger`, `endpoints`, `deliveries`.
 
 use http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::receiver::{Receiver, verify};
 use crate::rig::{Serving, program, run, run_with};
@@ -41,7 +41,7 @@ async fn an_event_is_triggered_delivered_and_looked_at() {
     let request = receiver.next().await;
     request.answer_with(StatusCode::BAD_GATEWAY, http::HeaderMap::new());
     verify(&request, secret);
-    let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
     assert_eq!((&body["object_id"], &body["data"]["object"]["id"]), (&json!("cs_7"), &json!("cs_7")));
     assert_eq!(body["data"]["object"]["payment_status"], "paid");
     let again = receiver.next().await;
@@ -126,7 +126,7 @@ async fn an_object_comes_from_the_line_a_file_or_standard_input() {
         assert_eq!(said.errors, "note: shop.sold is in no catalogue; it is published as custom's\n");
         let request = receiver.next().await;
         request.answer(StatusCode::OK);
-        let body: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
         assert_eq!((&body["object_id"], &body["source"]), (&json!(id), &json!("custom")));
     }
 }
@@ -215,4 +215,25 @@ async fn who_lost_all_keys_makes_another_beside_the_bridge() {
     let nowhere = run(program(&["keys", "create", "--data", "/nowhere"]));
     assert_eq!(nowhere.code, 1);
     assert!(nowhere.errors.contains("there is no store"), "{nowhere:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_done_in_the_folder_of_the_store_is_told_as_json_too() {
+    let (bridge, receiver, folder) = scene().await;
+    bridge.call(&["endpoints", "create", &receiver.url(), "*"]);
+    let data = folder.path().to_str().unwrap();
+    let told = |arguments: &[&str]| -> Value {
+        let said = run(program(&[arguments, &["--json", "--data", data]].concat()));
+        assert_eq!(said.code, 0, "{said:?}");
+        serde_json::from_str(&said.out).unwrap()
+    };
+    let copy = folder.path().join("copy.sqlite").to_str().unwrap().to_owned();
+    assert_eq!(told(&["backup", &copy]), json!({ "file": copy }));
+    let key = told(&["keys", "create", "--live", "--name", "mine"]);
+    assert_eq!((&key["livemode"], &key["name"]), (&json!(true), &json!("mine")));
+    let mut command = bridge.command(&["endpoints", "list"]);
+    command.env("WEBHOOK_BRIDGE_KEY", key["key"].as_str().unwrap());
+    assert_eq!(run(command).out, "none\n", "it is a key of the live mode");
+    assert_eq!(bridge.stop(), Some(0));
+    assert_eq!(told(&["rewrap"]), json!({ "secrets": 1 }));
 }

@@ -14,3 +14,4 @@ mod rig;
 mod serve;
 mod signatures;
 mod tools;
+mod tree;

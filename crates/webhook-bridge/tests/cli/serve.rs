@@ -1,5 +1,8 @@
 //! `serve`: starts with nothing, is configured by file, environment and flags, and says what is wrong with them.
 
+use serde_json::{Value, json};
+
+use crate::bus::Running;
 use crate::rig::{Serving, logged, program, run};
 
 #[test]
@@ -20,6 +23,32 @@ fn it_starts_with_nothing_and_prints_its_keys_once_to_be_pasted() {
     let expected =
         format!("export WEBHOOK_BRIDGE_URL={}\nwebhook-bridge listens on {}\n", second.url, second.url);
     assert_eq!(second.printed, expected);
+}
+
+#[test]
+fn a_program_is_told_where_it_listens_and_its_keys_on_one_line_of_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut command = program(&["serve", "--json", "--listen", "127.0.0.1:0", "--log", "warn", "--data"]);
+        command.arg(folder.path());
+        let mut serving = Running::of(command);
+        let told: Value = serde_json::from_str(&serving.line()).unwrap();
+        let command = |mode: &str| {
+            let mut command = program(&["endpoints", "list"]);
+            let key = told["keys"][mode].as_str().unwrap_or_default();
+            command.env("WEBHOOK_BRIDGE_URL", told["url"].as_str().unwrap()).env("WEBHOOK_BRIDGE_KEY", key);
+            run(command)
+        };
+        let answers = ["test", "live"].map(command).map(|said| (said.code, said.out));
+        serving.interrupt();
+        assert_eq!(serving.end(), (Some(0), String::new()), "nothing else");
+        (told, answers)
+    };
+    let (told, answers) = start();
+    assert!(told["keys"]["test"].as_str().unwrap().starts_with("whb_test_"), "{told}");
+    assert!(told["keys"]["live"].as_str().unwrap().starts_with("whb_live_"), "{told}");
+    assert_eq!(answers, [(0, "none\n".to_owned()), (0, "none\n".to_owned())]);
+    assert_eq!(start().0["keys"], json!({}), "they are shown once");
 }
 
 #[test]
@@ -61,7 +90,7 @@ fn the_log_is_text_or_json() {
     let json = logged(folder.path(), &["--log-format", "json"]);
     assert!(!json.is_empty());
     for line in json.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let line: Value = serde_json::from_str(line).unwrap();
         assert!(line["level"].is_string(), "{line}");
     }
 }

@@ -9,7 +9,7 @@ use eventbus::conformance;
 use eventbus::gstable::SessionPaid;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::unix::pipe;
-use webhook_bridge::Config;
+use webhook_bridge::{Bridge, Config};
 
 use super::KEY;
 use super::ledger::Ledger;
@@ -116,7 +116,9 @@ async fn said(lines: &mut Lines, beginning: &str) {
 async fn a_role_that_this_program_has_again() {
     match std::env::var(ROLE).as_deref() {
         Ok("bridge") => {
-            webhook_bridge::run(Config::from_env().unwrap(), std::future::pending()).await.unwrap();
+            let bridge = Bridge::start(Config::from_env().unwrap()).await.unwrap();
+            say(&format!("{LISTENS}\n"));
+            bridge.run(std::future::pending()).await.unwrap();
         }
         Ok("handler") => handle().await,
         _ => {}
