@@ -95,9 +95,10 @@ fn session(headers: &HeaderMap, access: Access) -> Option<SessionId> {
     if access == Access::Off {
         return None;
     }
+    let name = access.cookie(headers);
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut cookies = cookies.flat_map(|line| line.split(';')).filter_map(|one| one.trim().split_once('='));
-    cookies.find(|(name, _)| *name == access.cookie()).map(|(_, text)| SessionId::of(text))
+    cookies.find(|(cookie, _)| *cookie == name).map(|(_, text)| SessionId::of(text))
 }
 
 /// A request that a page of this origin sent, not one elsewhere on whose behalf the browser adds the cookie. `SameSite` says
@@ -179,9 +180,19 @@ mod tests {
     #[test]
     fn the_session_is_the_cookie_of_the_way_browsers_come() {
         let mut headers = HeaderMap::new();
-        headers.insert(COOKIE, "a=b; webhook-bridge=x; __Host-webhook-bridge=y".parse().unwrap());
-        assert_eq!(session(&headers, Access::Http), Some(SessionId::of("x")));
-        assert_eq!(session(&headers, Access::Https), Some(SessionId::of("y")));
-        assert_eq!(session(&headers, Access::Off), None);
+        let cookies = "a=b; webhook-bridge=v; __Host-webhook-bridge=w; webhook-bridge-8440=x; __Host-webhook-bridge-8440=y";
+        headers.insert(COOKIE, cookies.parse().unwrap());
+        for (host, over_http, over_https) in [
+            ("bridge.example:8440", Some("x"), Some("y")),
+            ("[::1]:8440", Some("x"), Some("y")),
+            ("bridge.example", Some("v"), Some("w")),
+            ("bridge.example:8441", None, None),
+        ] {
+            headers.insert(HOST, host.parse().unwrap());
+            for (access, id) in [(Access::Http, over_http), (Access::Https, over_https), (Access::Off, None)]
+            {
+                assert_eq!(session(&headers, access), id.map(SessionId::of), "{host} {access:?}");
+            }
+        }
     }
 }

@@ -77,7 +77,9 @@ pub(super) async fn delete(
 ) -> Result<Json<View>, Problem> {
     caller.lasting()?;
     let missing = || Error::new(ErrorKind::NotFound, "there is no such key");
-    Ok(Json(api.store.delete_key(caller.mode, id).await?.ok_or_else(missing)?.into()))
+    let deleted = api.store.delete_key(caller.mode, id).await?.ok_or_else(missing)?;
+    api.streams.look_again();
+    Ok(Json(deleted.into()))
 }
 
 impl From<KeyRecord> for View {

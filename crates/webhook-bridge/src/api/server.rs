@@ -13,7 +13,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use http::Request;
+use futures::TryFutureExt as _;
+use futures::future::MapOk;
+use http::header::X_CONTENT_TYPE_OPTIONS;
+use http::{HeaderValue, Request};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::Service;
@@ -137,13 +140,20 @@ struct Routes {
 impl Service<Request<Incoming>> for Routes {
     type Response = Response;
     type Error = Infallible;
-    type Future = <TowerToHyperService<Router> as Service<Request<Body>>>::Future;
+    type Future =
+        MapOk<<TowerToHyperService<Router> as Service<Request<Body>>>::Future, fn(Response) -> Response>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.asked.store(true, Ordering::Relaxed);
         let until = Instant::now() + self.body;
-        self.inner.call(request.map(|body| Body::new(Timed { body, until, timer: None })))
+        self.inner.call(request.map(|body| Body::new(Timed { body, until, timer: None }))).map_ok(as_it_says)
     }
+}
+
+/// No browser takes what an answer holds, which somebody else may have written, for another type than the answer says.
+fn as_it_says(mut answer: Response) -> Response {
+    answer.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
 }
 
 /// A body that breaks off when it does not come in time.

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use eventbus::Timestamp;
+use http::HeaderMap;
 use http::header::SET_COOKIE;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,6 +54,7 @@ pub(super) struct Baked<T> {
 pub(super) async fn create(
     State(api): State<Api>,
     _visit: Visit,
+    headers: HeaderMap,
     Body(asked): Body<Asked>,
 ) -> Result<Baked<Created<View>>, Problem> {
     let unknown = || Error::new(ErrorKind::Unauthorized, "key: this API key is not known");
@@ -64,7 +66,7 @@ pub(super) async fn create(
     let found = api.store.key(digest).await?.ok_or_else(unknown)?;
     let id = api.dashboard.sessions.begin(digest, Instant::now());
     tracing::info!(key = found.id, "somebody signed in to the dashboard");
-    Ok(Baked { cookie: access.set_cookie(&id), body: Created::new(found.into()) })
+    Ok(Baked { cookie: access.set_cookie(&headers, &id), body: Created::new(found.into()) })
 }
 
 /// `GET /v1/session`: whose key it is.
@@ -74,11 +76,16 @@ pub(super) async fn retrieve(State(api): State<Api>, caller: Caller) -> Result<J
 }
 
 /// `DELETE /v1/session`: the browser is signed out.
-pub(super) async fn delete(State(api): State<Api>, caller: Caller) -> Result<Baked<Shown<View>>, Problem> {
+pub(super) async fn delete(
+    State(api): State<Api>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Result<Baked<Shown<View>>, Problem> {
     let gone = || Error::new(ErrorKind::Unauthorized, "the key is gone");
     let key = caller.key(&api).await?.ok_or_else(gone)?;
     caller.session().into_iter().for_each(|id| api.dashboard.sessions.end(id));
-    Ok(Baked { cookie: api.dashboard.access.set_cookie(""), body: Shown::new(key.into()) })
+    api.streams.look_again();
+    Ok(Baked { cookie: api.dashboard.access.set_cookie(&headers, ""), body: Shown::new(key.into()) })
 }
 
 impl From<KeyRecord> for View {

@@ -44,12 +44,19 @@ const BEAT: Duration = Duration::from_secs(10);
 pub struct Streams {
     room: Arc<Semaphore>,
     stop: CancellationToken,
+    /// Rings when a key or a session has ended: it may be that of a listener.
+    ended: Arc<watch::Sender<()>>,
 }
 
 impl Streams {
     /// Streams that end when this is done.
     pub fn new(stop: CancellationToken) -> Self {
-        Self { room: Arc::new(Semaphore::new(LISTENERS)), stop }
+        Self { room: Arc::new(Semaphore::new(LISTENERS)), stop, ended: Arc::default() }
+    }
+
+    /// Ends the streams of those that may not listen any more.
+    pub(super) fn look_again(&self) {
+        self.ended.send_replace(());
     }
 }
 
@@ -62,6 +69,7 @@ struct Listener {
     last: u64,
     /// When the store was looked at last; none before the first word.
     looked: Option<Instant>,
+    ended: watch::Receiver<()>,
     /// When it was known last that the caller may listen.
     known: Instant,
     _place: OwnedSemaphorePermit,
@@ -78,14 +86,16 @@ pub(super) async fn stream(
 ) -> Result<EventStream, Problem> {
     let full = |_| Error::new(ErrorKind::Conflict, "as many listen already as may");
     let place = Arc::clone(&api.streams.room).try_acquire_owned().map_err(full)?;
-    let commits = api.store.hints().commits();
+    let (commits, mut ended) = (api.store.hints().commits(), api.streams.ended.subscribe());
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.parse::<i64>().ok());
     let last = match last.and_then(|no| u64::try_from(no).ok()) {
         Some(last) => last,
         None => api.store.news(caller.mode, None, MOST).await?.last,
     };
-    let listener =
-        Listener { api, caller, commits, last, looked: None, known: Instant::now(), _place: place };
+    // It may have ended since it was asked who calls.
+    ended.mark_changed();
+    let known = Instant::now();
+    let listener = Listener { api, caller, commits, last, looked: None, ended, known, _place: place };
     let stop = listener.api.streams.stop.clone();
     let frames = stream::unfold(listener, move |mut listener| {
         let stop = stop.clone();
@@ -107,11 +117,17 @@ impl Listener {
         };
         loop {
             let beat = self.known + BEAT;
-            let changed = timeout_at(beat, self.commits.changed()).await;
-            // Also where something comes all the time.
+            let changed = tokio::select! {
+                ended = self.ended.changed() => {
+                    ended.ok()?;
+                    self.allowed().await?;
+                    continue;
+                }
+                changed = timeout_at(beat, self.commits.changed()) => changed,
+            };
+            // Also where something comes all the time: a key may have run out.
             if Instant::now() >= beat {
-                self.caller.key(&self.api).await.ok()??;
-                self.known = Instant::now();
+                self.allowed().await?;
             }
             match changed {
                 Ok(changed) => changed.ok()?,
@@ -122,10 +138,22 @@ impl Listener {
             let news = self.api.store.news(self.caller.mode, Some(self.last), MOST).await.ok()?;
             looked = Instant::now();
             self.looked = Some(looked);
+            // Nothing that was stored after a key was deleted is for whoever had it.
+            if self.ended.has_changed().ok()? {
+                self.allowed().await?;
+            }
             if let Some(frames) = self.frames(news) {
                 return Some(frames);
             }
         }
+    }
+
+    /// `None` when the caller may not listen any more.
+    async fn allowed(&mut self) -> Option<()> {
+        self.ended.mark_unchanged();
+        self.caller.key(&self.api).await.ok()??;
+        self.known = Instant::now();
+        Some(())
     }
 
     fn frames(&mut self, news: News) -> Option<String> {

@@ -9,6 +9,10 @@ mod session;
 use std::fmt;
 use std::str::FromStr;
 
+use http::HeaderMap;
+use http::header::HOST;
+use http::uri::Authority;
+
 use crate::error::{Error, Result};
 
 pub use session::{SessionId, Sessions};
@@ -28,19 +32,26 @@ pub enum Access {
 }
 
 impl Access {
-    /// The name of the cookie that names the session. With the prefix, browsers take it over HTTPS from this host alone.
-    pub fn cookie(self) -> &'static str {
-        match self {
+    /// The name of the cookie that names the session, for a request with these headers. With the prefix, browsers take it over
+    /// HTTPS from this host alone. It has the port that the browser asks: to cookies all ports of a host are one, and two
+    /// bridges on it would sign each other's visitors out.
+    pub fn cookie(self, headers: &HeaderMap) -> String {
+        let name = match self {
             Self::Https => "__Host-webhook-bridge",
             Self::Http | Self::Off => "webhook-bridge",
+        };
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+        match host.and_then(|host| host.port_u16()) {
+            Some(port) => format!("{name}-{port}"),
+            None => name.to_owned(),
         }
     }
 
     /// The value of `Set-Cookie` that begins a session, or, of an empty id, ends it.
-    pub fn set_cookie(self, id: &str) -> String {
+    pub fn set_cookie(self, headers: &HeaderMap, id: &str) -> String {
         let secure = if self == Self::Https { "; Secure" } else { "" };
         let over = if id.is_empty() { "; Max-Age=0" } else { "" };
-        format!("{}={id}; Path=/; HttpOnly; SameSite=Strict{secure}{over}", self.cookie())
+        format!("{}={id}; Path=/; HttpOnly; SameSite=Strict{secure}{over}", self.cookie(headers))
     }
 }
 

@@ -14,7 +14,8 @@ use serde_json::Value;
 pub(crate) struct Client {
     http: Http<HttpConnector, Full<Bytes>>,
     address: SocketAddr,
-    key: String,
+    /// What it shows for itself.
+    proof: Option<(&'static str, String)>,
 }
 
 /// Status and body of an answer.
@@ -23,7 +24,22 @@ pub(crate) type Answer = (StatusCode, Value);
 impl Client {
     /// One with this key; without one where it is empty.
     pub(crate) fn new(address: SocketAddr, key: &str) -> Self {
-        Self { http: Http::builder(TokioExecutor::new()).build_http(), address, key: key.to_owned() }
+        let proof = (!key.is_empty()).then(|| ("authorization", format!("Bearer {key}")));
+        Self { http: Http::builder(TokioExecutor::new()).build_http(), address, proof }
+    }
+
+    /// A browser that is signed in with a key.
+    pub(crate) async fn signed_in(address: SocketAddr, key: &str) -> Self {
+        let nobody = Self::new(address, "");
+        let body = serde_json::json!({ "key": key }).to_string();
+        let response = nobody.response(Request::builder().method(Method::POST), "/v1/session", body).await;
+        let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        Self::with_cookie(address, cookie)
+    }
+
+    /// A browser that has this cookie.
+    pub(crate) fn with_cookie(address: SocketAddr, cookie: String) -> Self {
+        Self { proof: Some(("cookie", cookie)), ..Self::new(address, "") }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -112,10 +128,11 @@ impl Client {
         body: String,
     ) -> Response<Incoming> {
         let request = request.uri(format!("http://{}{path}", self.address));
-        let request = match self.key.as_str() {
-            "" => request,
-            key => request.header("authorization", format!("Bearer {key}")),
-        };
-        self.http.request(request.body(Full::from(body)).unwrap()).await.unwrap()
+        // As a page of its own does, where there is a cookie.
+        let request = request.header("origin", format!("http://{}", self.address));
+        let request = self.proof.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let response = self.http.request(request.body(Full::from(body)).unwrap()).await.unwrap();
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{path}");
+        response
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use crate::client::Client;
@@ -64,6 +65,43 @@ async fn a_listener_hears_its_mode_and_what_it_missed_and_keeps_no_bridge_from_s
     assert!(began.elapsed() < Duration::from_secs(5), "who listens is sent away");
 }
 
+/// How long a stream goes on that has to end: less than it takes until somebody looks by the way.
+const SOON: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn who_may_not_listen_any_more_hears_nothing_of_what_comes_then() {
+    let scene = Scene::start().await;
+    let (_, made) = scene.client.post("/v1/api_keys", &json!({ "name": "a listener" })).await;
+    let (address, key) = (scene.bridge.address(), made["key"].as_str().unwrap());
+    let by_key = Client::new(address, key);
+    let [leaves, stays] = [Client::signed_in(address, key).await, Client::signed_in(address, key).await];
+    let mut streams = Vec::new();
+    for client in [&by_key, &leaves, &stays] {
+        let mut stream = client.listen(PATH, None).await;
+        until(&mut stream, "event: ready").await;
+        streams.push(stream);
+    }
+    assert_eq!(leaves.send(Method::DELETE, "/v1/session", &Value::Null).await.0, StatusCode::OK);
+    scene.publish("evt_1").await;
+    assert_eq!(rest(streams.remove(1)).await, "", "signed out");
+    for stream in &mut streams {
+        until(stream, "evt_1").await;
+    }
+    let path = format!("/v1/api_keys/{}", made["id"].as_str().unwrap());
+    assert_eq!(scene.client.send(Method::DELETE, &path, &Value::Null).await.0, StatusCode::OK);
+    scene.publish("evt_2").await;
+    for stream in streams {
+        assert_eq!(rest(stream).await, "", "its key is gone");
+    }
+    scene.bridge.stop().await;
+}
+
+/// What is said until it ends.
+async fn rest(stream: Incoming) -> String {
+    let rest = timeout(SOON, stream.collect()).await.expect("it ends").unwrap().to_bytes();
+    String::from_utf8(rest.to_vec()).unwrap()
+}
+
 #[tokio::test]
 async fn only_so_many_listen_at_once() {
     let scene = Scene::start().await;
@@ -71,7 +109,7 @@ async fn only_so_many_listen_at_once() {
     for _ in 0..64 {
         streams.push(scene.client.listen(PATH, None).await);
     }
-    assert_eq!(scene.client.get(PATH).await.0, http::StatusCode::CONFLICT);
+    assert_eq!(scene.client.get(PATH).await.0, StatusCode::CONFLICT);
     drop(streams);
     scene.bridge.stop().await;
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::driver::Driver;
@@ -143,6 +144,11 @@ impl Browser {
         let taken = self.0.devtools("Page.captureScreenshot", asked).await;
         let bytes = STANDARD.decode(taken["data"].as_str().unwrap()).unwrap();
         std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
+    }
+
+    /// The cookies that the page's requests have.
+    pub(crate) async fn cookies(&self) -> Value {
+        self.0.call(Method::GET, "/cookie", &Value::Null).await
     }
 
     /// What the console has that is not the status of an answer, and every address that was asked for something.

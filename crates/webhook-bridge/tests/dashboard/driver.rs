@@ -59,6 +59,8 @@ impl Driver {
         let flags: Vec<_> = FLAGS.iter().map(|flag| (*flag).to_owned()).chain([folder]).collect();
         let wanted = json!({ "capabilities": { "alwaysMatch": {
             "browserName": "chrome",
+            // Those of tests are of nobody's authority.
+            "acceptInsecureCerts": true,
             "goog:chromeOptions": { "args": flags },
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
             "timeouts": { "script": 30_000 },

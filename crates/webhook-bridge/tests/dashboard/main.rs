@@ -7,6 +7,7 @@ mod browser;
 #[allow(dead_code, reason = "the API's tests need more of it")]
 mod client;
 mod driver;
+mod https;
 mod live;
 mod looks;
 mod paths;

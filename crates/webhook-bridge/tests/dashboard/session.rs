@@ -5,6 +5,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use webhook_bridge::{Bridge, Config};
 
 use crate::rig::Rig;
 
@@ -29,6 +30,26 @@ async fn a_browser_is_signed_in_by_a_key_and_out_again() {
     rig.browser.see("Live mode: these are real payments").await;
     rig.browser.see("No endpoints yet.").await;
     rig.end().await;
+}
+
+/// To cookies all ports of a host are one.
+#[tokio::test]
+async fn who_signs_in_at_two_bridges_of_one_host_is_signed_in_at_both() {
+    let rig = Rig::signed_in().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::new().data(folder.path()).listen("127.0.0.1:0".parse().unwrap());
+    let other = Bridge::start(config).await.unwrap();
+    rig.browser.go(&format!("http://{}/", other.address())).await;
+    rig.sign_in(&other.fresh_keys()[1]).await;
+    rig.view("endpoints").await;
+    rig.browser.see("Test mode: nothing here is real money").await;
+    rig.browser.click("Sign out").await;
+    rig.browser.see("Sign in to webhook-bridge").await;
+    rig.browser.go(&format!("http://{}/", other.address())).await;
+    rig.browser.see("Live mode: these are real payments").await;
+    drop(rig.browser);
+    rig.bridge.stop().await;
+    other.stop().await;
 }
 
 /// An answer to a request with these headers.
