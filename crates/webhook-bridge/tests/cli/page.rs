@@ -1,9 +1,10 @@
 //! README.md's `console` blocks, run as they stand there: what is printed is what the page shows.
 //!
 //! `…` on the page stands for what differs each time, within a word. What it stood for in a word that begins alike, such as
-//! `we_…`, is put into the commands that follow. A block with a command in the background (`&`) shows what both say.
+//! `we_…`, is put into the commands that follow, and for `…` alone what the last line began with that began so. A block with a
+//! command in the background (`&`) shows what both say. Each command ends well, unless `echo $?` follows, which shows how it ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use crate::receiver::Receiver as Endpoint;
 use crate::redis::{Redis, free_port};
 use crate::rig::Serving;
+use crate::tree::commands;
 
 const PAGE: &str = include_str!("../../README.md");
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,6 +25,8 @@ struct Step {
     command: String,
     shown: Vec<String>,
 }
+
+const STATUS: &str = "echo $?";
 
 /// Who runs them: where things are, and what was seen.
 struct Reader {
@@ -53,7 +57,10 @@ impl Reader {
     fn command(&self, text: &str) -> String {
         let placed =
             self.places.iter().fold(text.to_owned(), |text, (there, here)| text.replace(there, here));
-        self.seen.iter().fold(placed, |text, (there, here)| text.replace(there, here))
+        let known = self.seen.iter().filter(|(there, _)| *there != "…");
+        let known = known.fold(placed, |text, (there, here)| text.replace(there, here));
+        let first = self.seen.get("…").map_or("…", String::as_str);
+        known.split(' ').map(|word| if word == "…" { first } else { word }).collect::<Vec<_>>().join(" ")
     }
 
     fn start(&self, command: &str) -> Child {
@@ -70,7 +77,8 @@ impl Reader {
             .env("PATH", path)
             .env("WEBHOOK_BRIDGE_URL", format!("http://{url}"))
             .env("WEBHOOK_BRIDGE_KEY", &self.keys);
-        child.args(["-c", &format!("exec 2>&1; {command}")]).current_dir(self.folder.path());
+        let script = format!("set -o pipefail; exec 2>&1; {command}");
+        child.args(["-c", &script]).current_dir(self.folder.path());
         child.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
     }
 
@@ -88,33 +96,42 @@ impl Reader {
         if words.len() != said.len() || !words.iter().zip(&said).all(same) {
             return false;
         }
-        for (word, said) in words.iter().zip(&said).filter(|(word, _)| word.ends_with("_…")) {
-            self.seen.insert((*word).to_owned(), (*said).to_owned());
+        let kept = |(at, word): (usize, &str)| word.ends_with("_…") || (at == 0 && word == "…");
+        for (at, word) in words.iter().enumerate().filter(|(at, word)| kept((*at, word))) {
+            self.seen.insert((*word).to_owned(), said[at].to_owned());
         }
         true
     }
 
     fn run(&mut self, block: &[Step]) {
         let ((tell, lines), mut children, mut expected) = (channel(), Vec::new(), Vec::new());
-        for Step { command, shown } in block {
+        let mut ended = 0;
+        for (at, Step { command, shown }) in block.iter().enumerate() {
             let beside = command.trim_end().strip_suffix('&');
             let here = self.command(beside.unwrap_or(command));
             // In the background it is the program itself that is told to end.
-            let mut child = self.start(&if beside.is_some() { format!("exec {here}") } else { here });
+            let mut child = self.start(&match beside {
+                Some(_) => format!("exec {here}"),
+                None if command == STATUS => format!("(exit {ended}); {here}"),
+                None => here,
+            });
             listen(&mut child, &tell);
             expected.extend(shown.iter().filter(|line| !line.is_empty()).cloned());
             // What was started in the background has said that it is there before the next begins.
             self.until(&mut expected, &lines, command);
-            match beside {
-                Some(_) => children.push(child),
-                None => drop(child.wait().unwrap()),
+            if beside.is_some() {
+                children.push((command, child));
+                continue;
             }
+            ended = child.wait().unwrap().code().unwrap();
+            let said_next = block.get(at + 1).is_some_and(|next| next.command == STATUS);
+            assert!(ended == 0 || said_next, "{command}: ends with {ended}, and the page does not say so");
         }
-        for mut child in children {
+        for (command, mut child) in children {
             // Whoever reads the page ends it with Ctrl-C.
             let pid = rustix::process::Pid::from_child(&child);
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
-            child.wait().unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(0), "{command}");
         }
         drop(tell);
         let more: Vec<_> = lines.iter().filter(|line: &String| !line.trim().is_empty()).collect();
@@ -160,9 +177,10 @@ async fn every_command_of_the_page_prints_what_the_page_shows() {
     let bridge = Serving::start(&folder.path().join("webhook-bridge-data"), &["--allow-targets", &allowed]);
     let places = vec![
         ("127.0.0.1:6379", format!("127.0.0.1:{}", redis.port)),
+        ("127.0.0.1:8441", format!("127.0.0.1:{}", free_port())),
         ("127.0.0.1:8440", bridge.url.strip_prefix("http://").unwrap().to_owned()),
         // A port of its own; everything else is as the page says.
-        ("webhook-bridge listen", format!("webhook-bridge listen --address 127.0.0.1:{port}")),
+        ("webhook-bridge listen ", format!("webhook-bridge listen --address 127.0.0.1:{port} ")),
         ("127.0.0.1:3000", format!("127.0.0.1:{}", shop.port())),
         ("127.0.0.1/32:3000", shop.target_text()),
     ];
@@ -195,17 +213,17 @@ async fn ledger(url: &str) {
     bus.shutdown(Duration::from_secs(5)).await;
 }
 
-/// Every command is on the page: one that is new is shown there too.
+/// Every command is on the page with what it prints: one that is new is shown there too.
 #[test]
-fn the_page_shows_every_command() {
-    let help = crate::rig::run(crate::rig::program(&["--help"])).out;
-    let (_, list) = help.split_once("Commands:\n").unwrap();
-    let names =
-        list.lines().take_while(|line| line.starts_with("  ")).filter(|line| !line.starts_with("   "));
-    let names: Vec<_> = names.filter_map(|line| line.split_whitespace().next()).collect();
-    assert!(names.len() > 10, "{help}");
-    let shown: Vec<_> = blocks().into_iter().flatten().map(|step| step.command).collect();
-    for name in names.into_iter().filter(|name| !["help", "serve", "keys"].contains(name)) {
-        assert!(shown.iter().any(|command| command.contains(&format!("webhook-bridge {name}"))), "{name}");
+fn the_page_shows_every_command_with_what_it_prints() {
+    let mut missing: BTreeSet<_> = commands().into_iter().map(|(words, _)| words.join(" ")).collect();
+    let all = missing.clone();
+    for step in blocks().into_iter().flatten().filter(|step| !step.shown.is_empty()) {
+        let Some((_, called)) = step.command.split_once("webhook-bridge ") else { continue };
+        let is_called = |words: &&String| called == **words || called.starts_with(&format!("{words} "));
+        if let Some(words) = all.iter().filter(is_called).max_by_key(|words| words.len()) {
+            missing.remove(words);
+        }
     }
+    assert!(missing.is_empty(), "not on the page: {missing:?}");
 }
