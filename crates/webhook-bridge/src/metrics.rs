@@ -17,7 +17,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::model::{Attempt, Concern, Ending, Ingested, Leased, Mode, Next, Notice, Outcome, Reclaimed};
+use crate::model::{
+    Attempt, Concern, DisabledReason, Ending, Ingested, Leased, Mode, Next, Notice, Outcome, Reclaimed,
+    Trouble,
+};
 
 /// A counter for each combination of labels.
 type Counters<const N: usize, V = &'static str> = Family<[(&'static str, V); N], Counter>;
@@ -35,6 +38,9 @@ const DELIVERY: &[f64] =
 /// Upper bounds of how much is committed together.
 const BATCH: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
+/// How endpoints answer.
+const CLASSES: [&str; 7] = ["2xx", "3xx", "4xx", "5xx", "410", "429", "other"];
+
 macro_rules! metrics {
     ($($field:ident: $kind:ty = $new:expr, $([$unit:ident])? $help:literal;)*) => {
         /// All metrics of one bridge.
@@ -51,7 +57,9 @@ macro_rules! metrics {
                     metrics!(@ registry, $field, $([$unit])? $help);
                 )*
                 registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-                Self { registry, $($field,)* }
+                let metrics = Self { registry, $($field,)* };
+                metrics.begin();
+                metrics
             }
         }
     };
@@ -115,6 +123,26 @@ pub(crate) enum Intake {
 }
 
 impl Metrics {
+    /// What has not happened yet is 0 and not absent: where a series begins with 1, nobody sees that it rose.
+    fn begin(&self) {
+        for ending in Ending::ALL.map(Ending::as_str).into_iter().chain(["succeeded", "cancelled"]) {
+            let _ = self.deliveries_ended.get_or_create(&[("state", ending)]);
+        }
+        for reason in DisabledReason::ALL {
+            let _ = self.endpoints_disabled.get_or_create(&[("reason", reason.as_str())]);
+        }
+        for class in CLASSES.into_iter().chain(Trouble::ALL.map(Trouble::as_str)) {
+            let _ = self.attempts.get_or_create(&[("outcome", class)]);
+        }
+    }
+
+    /// Webhooks of others may be answered so.
+    pub(crate) fn may_receive(&self, results: &[&'static str]) {
+        for result in results {
+            let _ = self.webhooks.get_or_create(&[("result", *result)]);
+        }
+    }
+
     /// What is read at `/metrics`: OpenMetrics 1.0.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
@@ -271,6 +299,6 @@ mod tests {
         let answered = |status| Outcome::Answered { status, retry_after: None, wish: None };
         let classes: std::collections::HashSet<_> =
             (0..=999).map(|status| class(&answered(status))).collect();
-        assert_eq!(classes.len(), 7);
+        assert_eq!(classes, CLASSES.into());
     }
 }

@@ -33,6 +33,22 @@ pub(crate) const PATH: &str = "/in/{source}";
 /// How long a provider waits for the bus: they wait for 5 to 10 s.
 const PATIENCE: Duration = Duration::from_secs(4);
 
+/// What may become of a webhook, in a word.
+const RESULTS: [&str; 12] = [
+    "published",
+    "known",
+    "unknown",
+    "unsigned",
+    "malformed",
+    "stale",
+    "forged",
+    "too_large",
+    "encoded",
+    "broken",
+    "event",
+    "unavailable",
+];
+
 /// The sources of a bridge, its bus, and the store where it is remembered what came.
 pub struct Ingress {
     sources: HashMap<String, Source>,
@@ -75,6 +91,7 @@ impl Ingress {
     /// Counts there.
     #[must_use]
     pub fn metered(self, metrics: Arc<Metrics>) -> Self {
+        metrics.may_receive(&RESULTS);
         Self { metrics, ..self }
     }
 

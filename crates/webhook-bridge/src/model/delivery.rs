@@ -40,6 +40,9 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// Every ending.
+    pub const ALL: [Self; 3] = [Self::Exhausted, Self::Expired, Self::Refused];
+
     /// The word in answers and displays.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -50,7 +50,8 @@ pub enum DisabledReason {
 }
 
 impl DisabledReason {
-    const ALL: [Self; 4] = [Self::Failing, Self::Gone, Self::Blocked, Self::Receiver];
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Failing, Self::Gone, Self::Blocked, Self::Receiver];
 
     /// The word on the wire and in the store.
     pub fn as_str(self) -> &'static str {

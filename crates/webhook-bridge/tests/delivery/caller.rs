@@ -37,12 +37,31 @@ impl Caller {
         self.send(request).await
     }
 
+    /// What is answered to somebody else's request.
+    pub(crate) async fn status(
+        &self,
+        path: &str,
+        body: &str,
+        headers: &[(&'static str, String)],
+    ) -> StatusCode {
+        let mut request = self.request(Method::POST, path, body.to_owned());
+        request.headers_mut().remove("authorization");
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        self.client.request(request).await.unwrap().status()
+    }
+
     pub(crate) fn key(&self) -> &str {
         &self.key
     }
 
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
         self.call(Method::GET, path, String::new()).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> (StatusCode, Value) {
+        self.call(Method::PATCH, path, body.to_string()).await
     }
 
     /// The body of an answer, as text.

@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails is a test that fails")]
 
+mod alerts;
 #[path = "../delivery/caller.rs"]
 #[allow(dead_code, reason = "shared; not all of it is needed here")]
 mod caller;
 mod metrics;
 mod ops;
+#[path = "../ingress/rig.rs"]
+#[allow(dead_code, reason = "shared; not all of it is needed here")]
+mod provider;
 mod ready;
 #[path = "../delivery/receiver.rs"]
 #[allow(dead_code, reason = "shared; not all of it is needed here")]
