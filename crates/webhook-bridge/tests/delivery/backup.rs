@@ -13,6 +13,7 @@ use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use webhook_bridge::model::Sealed;
+use webhook_bridge::store::SqliteStore;
 use webhook_bridge::vault::Vault;
 
 use crate::caller::Caller;
@@ -120,6 +121,85 @@ fn secrets(folder: &Path) -> Vec<Sealed> {
     all.collect::<Result<_, _>>().unwrap()
 }
 
+/// The files of keys that there may be: the one that is used, one that will take its place, one that is being written.
+const KEYS: [&str; 3] = [Vault::FILE, "secret.next", "secret.new"];
+
+/// Those that there are.
+fn keys(folder: &Path) -> Vec<String> {
+    let names =
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("secret.")).collect()
+}
+
+/// Where a kill has to fall for one of these is a matter of luck: so each is made, as it then lies there.
+#[tokio::test]
+async fn wherever_the_renewal_of_a_key_was_killed_a_bridge_and_the_next_renewal_go_on() {
+    let (folder, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::start().await);
+    let (data, target) = (folder.path(), receiver.target_text());
+    let process = Process::start(data, &target).await;
+    let secret = endpoint(&process, &receiver).await;
+    process.stop().await;
+    let [key, next, new] = KEYS.map(|name| data.join(name));
+    let mut number = 0;
+    for state in
+        ["the new key half written", "the new key there, the store as it was", "the store has the new key"]
+    {
+        for again in ["serve", "rewrap"] {
+            let former = std::fs::read(&key).unwrap();
+            match state {
+                "the new key half written" => std::fs::write(&new, &former[..7]).unwrap(),
+                "the new key there, the store as it was" => std::fs::write(&next, [7; 32]).unwrap(),
+                _ => {
+                    assert!(output(data, &["rewrap"]).await.status.success());
+                    std::fs::rename(&key, &next).unwrap();
+                    std::fs::write(&key, &former).unwrap();
+                    let stored = Vault::new(&former.clone().try_into().unwrap()).unwrap();
+                    assert!(stored.open_secret(&secrets(data)[0]).is_err(), "the store has the other key");
+                }
+            }
+            if again == "rewrap" {
+                let said = output(data, &["rewrap"]).await;
+                assert!(said.status.success(), "{state}: {said:?}");
+                assert_ne!(std::fs::read(&key).unwrap(), former);
+            }
+            let process = Process::start(data, &target).await;
+            assert!(!next.exists(), "{state}: the other key went");
+            number += 1;
+            let event = EVENT.replace("evt_1", &format!("evt_{number}"));
+            assert_eq!(process.caller().publish(event).await, Some(StatusCode::ACCEPTED));
+            let request = receiver.next().await;
+            verify(&request, &secret);
+            request.answer(StatusCode::OK);
+            process.stop().await;
+            assert_eq!(all_open(data), 1, "{state}, then {again}");
+        }
+    }
+}
+
+/// Whoever is killed in between has both keys, and never the new one alone.
+#[tokio::test]
+async fn a_new_key_takes_its_place_when_the_store_has_it_and_not_before() {
+    let (folder, receiver) = (tempfile::tempdir().unwrap(), Receiver::start().await);
+    let data = folder.path();
+    let process = Process::start(data, &receiver.target_text()).await;
+    endpoint(&process, &receiver).await;
+    process.stop().await;
+    let former = Vault::open(&data.join(Vault::FILE), None).unwrap();
+    let new = Vault::new(&[7; 32]).unwrap();
+    let anew = |sealed: Vec<Sealed>| {
+        assert_eq!(sealed, secrets(data), "all of them, and as they were");
+        sealed.iter().map(|sealed| new.seal(&former.open_secret(sealed)?)).collect()
+    };
+    let mut finished = 0;
+    let finish = || {
+        finished += 1;
+        assert!(secrets(data).iter().all(|sealed| new.open_secret(sealed).is_ok()), "stored");
+        Ok(())
+    };
+    assert_eq!(SqliteStore::reseal(&data.join(SqliteStore::FILE), anew, finish).unwrap(), 1);
+    assert_eq!(finished, 1);
+}
+
 #[tokio::test]
 async fn secrets_get_a_new_key_however_often_that_is_killed_and_sign_as_before() {
     let (folder, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::start().await);
@@ -148,6 +228,11 @@ async fn secrets_get_a_new_key_however_often_that_is_killed_and_sign_as_before()
         let mut child = program(data, &["rewrap"]).spawn().unwrap();
         sleep(took * kill / KILLS).await;
         child.kill().await.unwrap();
+        let keys = keys(data);
+        assert!(
+            keys.iter().all(|name| KEYS.contains(&name.as_str())),
+            "a state of which no case is: {keys:?}"
+        );
         assert_eq!(all_open(data), 4, "killed after {:?}", took * kill / KILLS);
     }
     let process = Process::start(data, &target).await;
