@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use eventbus::transport::Durability;
 use eventbus::{EventBus, Timestamp};
 use futures::FutureExt as _;
 use tokio::net::TcpListener;
@@ -15,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::server::{self, Limits};
-use crate::api::{Api, Streams, router};
+use crate::api::{Parts, Streams, router};
 use crate::config::Config;
 use crate::dashboard::Dashboard;
 use crate::dispatcher::{Dispatcher, Sender};
@@ -106,7 +107,7 @@ impl Bridge {
         let listener = listen(config.listen).await?;
         let address = listener.local_addr().map_err(|cause| unreachable(config.listen, cause))?;
         let bus = transports::connect(config.bus.reveal()).await?;
-        intake::subscribe(&bus, &config.group, Arc::clone(&store), Arc::clone(&metrics)).await?;
+        subscribe(&config, &bus, (&store, &metrics)).await?;
         // Last of all that may fail: what is stored here and never shown would be lost.
         let keys = first_keys(&*store).await?;
 
@@ -132,7 +133,7 @@ impl Bridge {
         parts.push(Part::start("ingress", &broken, Arc::clone(&ingress).run(stop.1.clone()).map(Ok)));
         let dashboard = Arc::new(Dashboard::new(config.dashboard));
         let (streams, heard) = (Streams::new(stop.0.clone()), bus.clone());
-        let routes = router(Api {
+        let routes = router(Parts {
             store: owned,
             sender,
             vault,
@@ -206,6 +207,21 @@ fn folder(path: &Path) -> Result<()> {
     made.map_err(|cause| Error::invalid(format!("{}: cannot be used", path.display())).with_source(cause))
 }
 
+/// Has the bus's events stored, unless that is for others.
+async fn subscribe(
+    config: &Config,
+    bus: &EventBus,
+    (store, metrics): (&Arc<dyn Store>, &Arc<Metrics>),
+) -> Result<()> {
+    if config.subscribe {
+        return intake::subscribe(bus, &config.group, Arc::clone(store), Arc::clone(metrics)).await.map(drop);
+    }
+    if bus.capabilities().durability == Durability::Process {
+        return Err(Error::invalid("subscribe: must be true on a bus that ends with the bridge"));
+    }
+    Ok(())
+}
+
 async fn first_keys(store: &dyn Store) -> Result<Vec<ApiKey>> {
     let keys = Mode::ALL.map(|mode| (ApiKey::generate(mode), mode));
     let digests = keys.iter().map(|(key, mode)| (key.digest(), *mode)).collect();
@@ -245,6 +261,13 @@ mod tests {
             );
             assert_eq!(ended.await.unwrap().unwrap_err().kind(), ErrorKind::Internal, "{part}");
         }
+    }
+
+    #[tokio::test]
+    async fn without_a_subscription_it_needs_a_bus_that_others_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = Bridge::start(config(&folder).without_subscription()).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid);
     }
 
     #[tokio::test]

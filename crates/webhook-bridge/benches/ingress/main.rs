@@ -3,8 +3,8 @@
 //!
 //! `cargo bench -p webhook-bridge --bench ingress [-- [--quick] [--reps N] [ROW…]]`; a row is chosen by a part of its name.
 //!
-//! The bridge is its program, subscribed to the same bus, so that it also stores what it published; the handler is this program
-//! again, with the same verifier. Each answers from a process of its own of two workers, to requests that were signed before,
+//! The bridge is its program, which only takes webhooks in; in the rows "and stored" it also has the bus's events stored, as a bridge
+//! that delivers them. The handler is this program again, with the same verifier. Each answers from a process of its own of two workers, to requests that were signed before,
 //! from this one: as many connections as the row says, a request on each at a time. Redis is a private one.
 #![allow(clippy::print_stdout, clippy::panic, reason = "a benchmark's table goes to standard output")]
 
@@ -29,11 +29,14 @@ use table::{Goal, Line, rate};
 
 /// Requests of a full run.
 const REQUESTS: usize = 40_000;
-/// Name, `appendfsync`, connections.
-const ROWS: [(&str, &str, usize); 3] = [
-    ("Redis, 64 connections", "everysec", 64),
-    ("Redis, 8 connections", "everysec", 8),
-    ("Redis, appendfsync always, 64", "always", 64),
+/// Name, `appendfsync`, connections, whether the bridge also stores what comes back by the bus.
+const ROWS: [(&str, &str, usize, &str); 6] = [
+    ("Redis, 64 connections", "everysec", 64, "false"),
+    ("Redis, 8 connections", "everysec", 8, "false"),
+    ("Redis, appendfsync always, 64", "always", 64, "false"),
+    ("Redis, 64 connections, and stored", "everysec", 64, "true"),
+    ("Redis, 8 connections, and stored", "everysec", 8, "true"),
+    ("Redis, always, 64, and stored", "always", 64, "true"),
 ];
 
 fn main() {
@@ -44,11 +47,11 @@ fn main() {
     let arguments = Arguments::parse(words.into_iter());
     runtime(1).block_on(async {
         table::head();
-        for (row, sync, connections) in ROWS.into_iter().filter(|(row, ..)| arguments.wants(row)) {
+        for (row, sync, connections, subscribe) in ROWS.into_iter().filter(|(row, ..)| arguments.wants(row)) {
             let count = arguments.scaled(REQUESTS).max(connections);
             let ours = Side::new(move || async move {
                 let redis = Redis::start(sync);
-                measured(Server::bridge(&redis.url()), count, connections).await
+                measured(Server::bridge(&redis.url(), subscribe), count, connections).await
             });
             let bare = Side::new(move || measured(Server::bare(), count, connections));
             let runs = interleave(arguments.reps, &[ours, bare]).await;

@@ -29,6 +29,7 @@ mod tag;
 mod warning;
 mod wish;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use aide::axum::routing::{delete_with, get_with, post_with};
@@ -56,9 +57,13 @@ pub use gstable::{GstableConfig, WhileInactive};
 /// The largest body of a request.
 const BODY: usize = 256 * 1024;
 
-/// What requests need.
+/// What requests need; cheap to clone, since each request takes several.
 #[derive(Debug, Clone)]
-pub struct Api {
+pub struct Api(Arc<Parts>);
+
+/// What an [`Api`] is made of.
+#[derive(Debug)]
+pub struct Parts {
     /// Where everything is.
     pub store: Arc<dyn Store>,
     /// Whose guard judges URLs.
@@ -81,6 +86,14 @@ pub struct Api {
     pub bus: EventBus,
     /// Who listens to events.
     pub streams: Streams,
+}
+
+impl Deref for Api {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl FromRef<Api> for Arc<Ingress> {
@@ -193,7 +206,8 @@ fn access(routes: Documented) -> Documented {
 }
 
 /// All routes.
-pub fn router(api: Api) -> Router {
+pub fn router(parts: Parts) -> Router {
+    let api = Api(Arc::new(parts));
     let pages = if api.dashboard.access == Access::Off { Router::new() } else { dashboard::routes() };
     v1().finish()
         .route("/health/live", get(health::live))

@@ -64,8 +64,9 @@ impl Config {
             let setting = find(key.get_ref()).ok_or_else(|| unknown(&from))?;
             let value = value.get_ref();
             let text = scalar(value).or_else(|| list(value)).or_else(|| object(value));
-            let text =
-                text.ok_or_else(|| Error::invalid(format!("{from}: must be a text, a number or a list")))?;
+            let text = text.ok_or_else(|| {
+                Error::invalid(format!("{from}: must be a text, a whole number, true, false or a list"))
+            })?;
             self.set(setting, &text, &from)?;
         }
         Ok(())
@@ -108,6 +109,7 @@ fn scalar(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.clone().into_owned()),
         DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().to_owned()),
+        DeValue::Boolean(flag) => Some(flag.to_string()),
         _ => None,
     }
 }

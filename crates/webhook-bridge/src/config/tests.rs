@@ -1,7 +1,7 @@
 //! One name and one form per setting, wherever it comes from.
 
 use super::*;
-use crate::ErrorKind;
+use crate::{ErrorKind, Result};
 
 fn file(text: &str) -> Result<Config> {
     let mut config = Config::new();
@@ -20,6 +20,7 @@ listen = "0.0.0.0:80"
 data = "/srv/bridge"
 bus = "redis://app:hidden@10.0.0.1/0"
 group = "staging"
+subscribe = false
 allow_targets = ["127.0.0.1/32:3000", "10.0.0.0/8"]
 retention_days = [9, 10, 11]
 unsent_seconds = 20
@@ -41,6 +42,7 @@ fn a_file_and_the_environment_say_the_same_with_the_same_names() {
         ("WEBHOOK_BRIDGE_DATA", "/srv/bridge"),
         ("WEBHOOK_BRIDGE_BUS", "redis://app:hidden@10.0.0.1/0"),
         ("WEBHOOK_BRIDGE_GROUP", "staging"),
+        ("WEBHOOK_BRIDGE_SUBSCRIBE", "false"),
         ("WEBHOOK_BRIDGE_ALLOW_TARGETS", "127.0.0.1/32:3000, 10.0.0.0/8"),
         ("WEBHOOK_BRIDGE_RETENTION_DAYS", "9, 10,11"),
         ("WEBHOOK_BRIDGE_UNSENT_SECONDS", "20"),
@@ -68,7 +70,11 @@ fn an_error_names_where_it_stands_and_the_rule() {
             "drain_seconds = 0",
             "bridge.toml, line 1: drain_seconds: must be a whole number of seconds, from 1",
         ),
-        ("listen = true", "bridge.toml, line 1: listen: must be a text, a number or a list"),
+        (
+            "listen = 1.5",
+            "bridge.toml, line 1: listen: must be a text, a whole number, true, false or a list",
+        ),
+        ("subscribe = \"no\"", "bridge.toml, line 1: subscribe: must be true or false"),
         ("log_format = \"xml\"", "bridge.toml, line 1: log_format: must be text or json"),
     ] {
         let error = file(text).unwrap_err();

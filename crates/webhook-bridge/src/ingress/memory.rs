@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::filter::Filter;
 use super::seen::{Held, Seen};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Inbound;
+use crate::model::{Inbound, InboundDigest};
 use crate::store::Store;
 
 /// How much may be published and not stored yet before the next one waits.
@@ -19,8 +19,6 @@ const BATCH: usize = 256;
 const PAGE: u32 = 4096;
 /// How long it waits when the store cannot be read or written, before it tries again.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long what is published waits for others to be stored with: nobody but the same webhook, come again, waits for it.
-const GATHER: Duration = Duration::from_millis(10);
 
 /// A webhook that was published, in its turn until it is stored.
 type Published = (Inbound, Held);
@@ -42,18 +40,18 @@ impl Memory {
     }
 
     /// Waits until no other request of this webhook is under way, or published and not stored.
-    pub(super) async fn turn(&self, inbound: &Inbound) -> Held {
-        self.seen.turn(inbound).await
+    pub(super) async fn turn(&self, digest: InboundDigest) -> Held {
+        self.seen.turn(digest).await
     }
 
     /// Whether it came before.
-    pub(super) async fn came(&self, inbound: &Inbound) -> Result<bool> {
-        Ok(self.filter.may_have(inbound) && self.store.came(inbound.clone()).await?)
+    pub(super) async fn came(&self, digest: InboundDigest) -> Result<bool> {
+        Ok(self.filter.may_have(digest) && self.store.came(digest).await?)
     }
 
     /// Remembers that it was published, and gives its turn back once that is stored.
     pub(super) async fn keep(&self, inbound: Inbound, turn: Held) -> Result<()> {
-        self.filter.add(&inbound);
+        self.filter.add(inbound.digest);
         let closed = |_| Error::new(ErrorKind::Closed, "the bridge stops");
         self.queue.send((inbound, turn)).await.map_err(closed)
     }
@@ -67,7 +65,7 @@ impl Memory {
     async fn learn(&self) {
         let mut after = None;
         loop {
-            let page = match self.store.remembered(after.clone(), PAGE).await {
+            let page = match self.store.remembered(after, PAGE).await {
                 Ok(page) => page,
                 Err(error) => {
                     tracing::warn!(%error, "what came in cannot be read");
@@ -75,7 +73,7 @@ impl Memory {
                     continue;
                 }
             };
-            page.iter().for_each(|inbound| self.filter.add(inbound));
+            page.iter().for_each(|digest| self.filter.add(*digest));
             let Some(last) = page.into_iter().next_back() else { return self.filter.complete() };
             after = Some(last);
         }
@@ -84,7 +82,6 @@ impl Memory {
     async fn write(&self, stop: &CancellationToken) {
         let (mut published, mut batch) = (self.published.lock().await, Vec::new());
         while stop.run_until_cancelled(published.recv_many(&mut batch, BATCH)).await.is_some() {
-            stop.run_until_cancelled(tokio::time::sleep(GATHER)).await;
             self.save(&mut batch, &mut published, stop).await;
         }
         self.save(&mut batch, &mut published, stop).await;
@@ -101,7 +98,7 @@ impl Memory {
             batch.push(more);
         }
         for some in batch.chunks(BATCH) {
-            let inbound: Vec<_> = some.iter().map(|(inbound, _)| inbound.clone()).collect();
+            let inbound: Vec<_> = some.iter().map(|(inbound, _)| *inbound).collect();
             // They are on the bus: whoever sent them must not send them again because of this.
             while let Err(error) = self.store.remember(inbound.clone()).await {
                 tracing::error!(%error, "webhooks were published and cannot be remembered");
@@ -123,13 +120,8 @@ mod tests {
     use crate::store::SqliteStore;
 
     fn inbound(number: usize) -> Inbound {
-        let (source, event) = ("shop".to_owned(), format!("evt_{number}"));
-        Inbound {
-            source,
-            mode: Mode::Live,
-            event,
-            expires_at: Timestamp::now().plus(Duration::from_secs(60)),
-        }
+        let expires_at = Timestamp::now().plus(Duration::from_secs(60));
+        Inbound::new(("shop", Mode::Live, &format!("evt_{number}")), expires_at)
     }
 
     fn memory(folder: &tempfile::TempDir) -> Memory {
@@ -144,8 +136,8 @@ mod tests {
         let count = PAGE as usize + BATCH;
         let publish = async {
             for one in (0..count).map(inbound) {
-                let turn = before.turn(&one).await;
-                assert!(!before.came(&one).await.unwrap());
+                let turn = before.turn(one.digest).await;
+                assert!(!before.came(one.digest).await.unwrap());
                 before.keep(one, turn).await.unwrap();
             }
             stop.cancel();
@@ -155,8 +147,8 @@ mod tests {
         let after = memory(&folder);
         after.learn().await;
         for one in (0..count).map(inbound) {
-            assert!(after.came(&one).await.unwrap(), "{one:?}");
+            assert!(after.came(one.digest).await.unwrap(), "{one:?}");
         }
-        assert!(!after.came(&inbound(count)).await.unwrap());
+        assert!(!after.came(inbound(count).digest).await.unwrap());
     }
 }

@@ -118,14 +118,10 @@ impl Ingress {
 
     /// Publishes an event unless it was.
     async fn once(&self, source: &Source, event: AnyEvent) -> Result<Taken, Refused> {
-        let inbound = Inbound {
-            source: source.name().to_owned(),
-            mode: Mode::from(event.livemode()),
-            event: event.id().as_str().to_owned(),
-            expires_at: Timestamp::now().plus(source.remember()),
-        };
-        let turn = self.memory.turn(&inbound).await;
-        if self.memory.came(&inbound).await.map_err(Refused::Unavailable)? {
+        let identity = (source.name(), Mode::from(event.livemode()), event.id().as_str());
+        let inbound = Inbound::new(identity, Timestamp::now().plus(source.remember()));
+        let turn = self.memory.turn(inbound.digest).await;
+        if self.memory.came(inbound.digest).await.map_err(Refused::Unavailable)? {
             return Ok(Taken::Known);
         }
         self.publish(event).await?;

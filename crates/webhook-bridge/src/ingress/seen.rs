@@ -5,33 +5,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
 
-use crate::model::{Inbound, Mode};
-
-type Key = (String, Mode, String);
+use crate::model::InboundDigest;
 
 /// What is under way.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Seen(Arc<Mutex<HashMap<Key, Arc<Turn<()>>>>>);
+pub(super) struct Seen(Arc<Mutex<HashMap<InboundDigest, Arc<Turn<()>>>>>);
 
 /// The turn of one request; the next one's when it is dropped.
 #[derive(Debug)]
 pub(super) struct Held {
     seen: Seen,
-    key: Key,
+    digest: InboundDigest,
     turn: Option<OwnedMutexGuard<()>>,
 }
 
 impl Seen {
     /// Waits until no other request of this event is under way.
-    pub(super) async fn turn(&self, inbound: &Inbound) -> Held {
-        let key = (inbound.source.clone(), inbound.mode, inbound.event.clone());
-        let turn = Arc::clone(self.map().entry(key.clone()).or_default());
-        let mut held = Held { seen: self.clone(), key, turn: None };
+    pub(super) async fn turn(&self, digest: InboundDigest) -> Held {
+        let turn = Arc::clone(self.map().entry(digest).or_default());
+        let mut held = Held { seen: self.clone(), digest, turn: None };
         held.turn = Some(turn.lock_owned().await);
         held
     }
 
-    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<Turn<()>>>> {
+    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<InboundDigest, Arc<Turn<()>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -41,8 +38,8 @@ impl Drop for Held {
         let mut map = self.seen.map();
         self.turn = None;
         // Whoever waits has one of its own.
-        if map.get(&self.key).is_some_and(|turn| Arc::strong_count(turn) == 1) {
-            map.remove(&self.key);
+        if map.get(&self.digest).is_some_and(|turn| Arc::strong_count(turn) == 1) {
+            map.remove(&self.digest);
         }
     }
 }

@@ -38,7 +38,7 @@ pub use endpoint::{
 pub use endpoint_list::{Direction, EndpointField, EndpointList, EndpointPage, Start};
 pub use event_log::{EventBody, EventFilter, News, Replay, Replayed, StoredEvent};
 pub use health::{DisabledReason, Health, Observed, Standing};
-pub use inbound::Inbound;
+pub use inbound::{Inbound, InboundDigest};
 pub use key::{ApiKey, KeyDigest, KeyRecord, NewKey};
 pub use mode::Mode;
 pub use notice::{Concern, EndpointDisabled, EndpointFailing, EndpointReport, NOTICES, Notice};

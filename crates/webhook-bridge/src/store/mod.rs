@@ -21,8 +21,8 @@ use crate::error::Result;
 use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryCursor, DeliveryFilter, DeliveryKey,
     DeliveryRecord, DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList,
-    EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Inbound, Ingested, KeyDigest,
-    KeyRecord, Leased, LogPage, Mode, NewEndpoint, NewKey, News, Period, Pruned, Publication,
+    EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Inbound, InboundDigest, Ingested,
+    KeyDigest, KeyRecord, Leased, LogPage, Mode, NewEndpoint, NewKey, News, Period, Pruned, Publication,
     PublishedEvents, Reclaimed, Recovered, Recovery, Released, Replay, Replayed, Resent, Retention, Rotation,
     Sealed, SecretVersion, Sent, Standing, Statistics, StoredEvent, Wanted,
 };
@@ -192,11 +192,11 @@ pub trait Store: Debug + Send + Sync {
     /// endpoint, or the event is known.
     async fn ingest_for(&self, event: AnyEvent, id: EndpointId) -> Result<Option<DeliveryKey>>;
 
-    /// Whether a webhook came in before, of this source, mode and id, and is remembered.
-    async fn came(&self, inbound: Inbound) -> Result<bool>;
+    /// Whether a webhook came in before and is remembered.
+    async fn came(&self, digest: InboundDigest) -> Result<bool>;
 
     /// Webhooks that are remembered, at most so many, behind this one in an order that does not change; also some that ran out.
-    async fn remembered(&self, after: Option<Inbound>, most: u32) -> Result<Vec<Inbound>>;
+    async fn remembered(&self, after: Option<InboundDigest>, most: u32) -> Result<Vec<InboundDigest>>;
 
     /// Remembers webhooks that came in and were published.
     async fn remember(&self, inbound: Vec<Inbound>) -> Result<()>;

@@ -82,3 +82,20 @@ async fn who_hangs_up_and_comes_again_has_it_published_once() {
     rig.nothing_else().await;
     rig.stop().await;
 }
+
+/// What one takes in is for another to deliver, which is at another place.
+#[tokio::test]
+async fn a_bridge_that_does_not_subscribe_takes_webhooks_in_and_stores_no_event() {
+    let redis = Redis::start().await;
+    let mut front = Rig::start(Config::new().bus(redis.url()).without_subscription()).await;
+    let before = Rig::on(Config::new().bus(redis.url()), tempfile::tempdir().unwrap()).await;
+    assert_eq!(front.status("/in/shop", &standard("msg_1", now(), BODY), BODY).await, StatusCode::OK);
+    assert_eq!(front.next().await.id().as_str(), "msg_1");
+    let stored = async { while before.taken().await == 0 {} };
+    timeout(PATIENCE, stored).await.expect("another bridge has it");
+    assert_eq!(front.taken().await, 0);
+    assert_eq!(front.status("/in/shop", &standard("msg_1", now(), BODY), BODY).await, StatusCode::OK);
+    assert_eq!(front.count("known").await, 1, "it remembers what it published");
+    front.stop().await;
+    before.stop().await;
+}

@@ -94,11 +94,20 @@ impl Rig {
 
     /// What `/metrics` says of a result.
     pub(crate) async fn count(&self, result: &str) -> u64 {
+        self.metric(&format!("webhook_bridge_webhooks_total{{result=\"{result}\"}}")).await
+    }
+
+    /// How many events it stored that came by the bus.
+    pub(crate) async fn taken(&self) -> u64 {
+        self.metric(r#"webhook_bridge_events_total{intake="bus",mode="test",result="stored"}"#).await
+    }
+
+    async fn metric(&self, series: &str) -> u64 {
         let uri = format!("http://{}/metrics", self.bridge.address()).parse().unwrap();
         let body = self.client.get(uri).await.unwrap().into_body().collect().await.unwrap().to_bytes();
         let text = String::from_utf8(body.to_vec()).unwrap();
-        let series = format!("webhook_bridge_webhooks_total{{result=\"{result}\"}} ");
-        text.lines().find_map(|line| line.strip_prefix(&series)).map_or(0, |count| count.parse().unwrap())
+        let count = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        count.map_or(0, |count| count.parse().unwrap())
     }
 
     /// Stops it, and leaves what it kept.

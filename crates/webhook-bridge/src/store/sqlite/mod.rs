@@ -64,8 +64,8 @@ use crate::metrics::Metrics;
 use crate::model::{
     Attempt, AttemptFilter, AttemptRecord, Claimed, DeliveryCursor, DeliveryFilter, DeliveryKey,
     DeliveryRecord, DeliveryState, Due, Endpoint, EndpointChange, EndpointId, EndpointKey, EndpointList,
-    EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Inbound, Ingested, KeyDigest,
-    KeyRecord, Leased, LogPage, Mode, NewEndpoint, NewKey, News, Period, Pruned, Publication,
+    EndpointPage, EventBody, EventFilter, EventRecord, Expected, Finished, Inbound, InboundDigest, Ingested,
+    KeyDigest, KeyRecord, Leased, LogPage, Mode, NewEndpoint, NewKey, News, Period, Pruned, Publication,
     PublishedEvents, Reclaimed, Recovered, Recovery, Released, Replay, Replayed, Resent, Retention, Rotation,
     Sealed, SecretVersion, Sent, Standing, Statistics, StoredEvent, Wanted,
 };
@@ -214,7 +214,8 @@ fn error(cause: &rusqlite::Error) -> Error {
 impl Store for SqliteStore {
     async fn ingest(&self, event: AnyEvent) -> Result<Ingested> {
         let incoming = Incoming::new(event)?;
-        self.writer()?.call(move |write| ingest::ingest(write, &incoming)).await
+        let is_patient = |ingested: &Ingested| ingested.deliveries == 0;
+        self.writer()?.call_unless(is_patient, move |write| ingest::ingest(write, &incoming)).await
     }
 
     async fn claim(&self, wanted: Vec<Wanted>, now: Timestamp) -> Result<Vec<Claimed>> {
@@ -362,17 +363,17 @@ impl Store for SqliteStore {
         self.writer()?.call(move |write| publishing::only_for(write, &incoming, &id)).await
     }
 
-    async fn came(&self, inbound: Inbound) -> Result<bool> {
+    async fn came(&self, digest: InboundDigest) -> Result<bool> {
         let now = Timestamp::now();
-        self.reader.call(move |connection| inbound::came(connection, &inbound, now)).await
+        self.reader.call(move |connection| inbound::came(connection, digest, now)).await
     }
 
-    async fn remembered(&self, after: Option<Inbound>, most: u32) -> Result<Vec<Inbound>> {
-        self.reader.call(move |connection| inbound::list(connection, after.as_ref(), most)).await
+    async fn remembered(&self, after: Option<InboundDigest>, most: u32) -> Result<Vec<InboundDigest>> {
+        self.reader.call(move |connection| inbound::list(connection, after, most)).await
     }
 
     async fn remember(&self, inbound: Vec<Inbound>) -> Result<()> {
-        self.writer()?.call(move |write| inbound::remember(write, &inbound)).await
+        self.writer()?.call_unless(|()| true, move |write| inbound::remember(write, &inbound)).await
     }
 
     async fn event_log(&self, mode: Mode, filter: EventFilter) -> Result<LogPage<StoredEvent, u64>> {

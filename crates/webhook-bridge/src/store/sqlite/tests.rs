@@ -226,7 +226,7 @@ const QUERIES: &[(&str, &[&str])] = &[
     (replay::RANGE, &["INTEGER PRIMARY KEY (rowid>?)", "delivery_event (event_no=? AND endpoint_no=?)"]),
     (line::FIRST, &["delivery_line (endpoint_no=? AND key=?)"]),
     (publishing::EXPIRED, &["idempotency_expiry (expires_at<?)"]),
-    (inbound::PAGE, &["PRIMARY KEY ((source,livemode,event)>(?,?,?))"]),
+    (inbound::PAGE, &["PRIMARY KEY (digest>?)"]),
     (prune::PARKED, &["delivery_parked (due_at<?)"]),
     (
         prune::ENDPOINTS,

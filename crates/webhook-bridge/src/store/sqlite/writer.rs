@@ -1,17 +1,20 @@
 //! The one writer: a thread that takes what was asked meanwhile and commits it together.
 //!
-//! While one transaction is being synced, the next one gathers. So a commit costs one sync however many asked, and a
-//! single caller waits for no timer.
+//! While one transaction is being synced, the next one gathers. So a commit costs one sync however many asked, and whoever
+//! is waited for waits for no timer. What nobody waits for lets others join it a moment longer: a commit for each handful
+//! would take the processor from those who are waited for.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use eventbus::Timestamp;
 use rusqlite::Connection;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::known::Known;
 use super::routes::Routes;
@@ -25,6 +28,9 @@ use crate::store::{Front, Hints, Ticket};
 const BATCH: usize = 256;
 /// How much may wait before callers do: more than what the bus and the dispatcher have under way at most.
 const QUEUE: usize = 4096;
+/// How long what nobody waits for lets others join it: in all, and without any.
+const PATIENCE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// A transaction under way, with what the writer knows beside the file.
 pub(super) struct Write<'a> {
@@ -70,12 +76,16 @@ pub(super) struct Writer {
 /// failed.
 trait Job: Send {
     fn apply(&mut self, write: &mut Write<'_>) -> rusqlite::Result<()>;
+    /// Whether somebody waits for what was just done.
+    fn is_waited_for(&self) -> bool;
     fn settle(self: Box<Self>, committed: Result<()>);
 }
 
 struct Call<F, A> {
     work: F,
     answer: Option<A>,
+    /// Whether with this answer nobody waits.
+    is_patient: fn(&A) -> bool,
     reply: oneshot::Sender<Result<A>>,
 }
 
@@ -87,6 +97,10 @@ where
     fn apply(&mut self, write: &mut Write<'_>) -> rusqlite::Result<()> {
         self.answer = Some((self.work)(write)?);
         Ok(())
+    }
+
+    fn is_waited_for(&self) -> bool {
+        !self.answer.as_ref().is_some_and(self.is_patient)
     }
 
     fn settle(self: Box<Self>, committed: Result<()>) {
@@ -107,9 +121,11 @@ impl Writer {
     ) -> Result<(Self, JoinHandle<()>)> {
         let (queue, asked) = mpsc::channel(QUEUE);
         let desk = Desk { connection, hints, front, metrics, routes: None, known: Known::default() };
+        let unable = |cause| Error::new(ErrorKind::Internal, "no thread for the store").with_source(cause);
+        let clock = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(unable)?;
+        let asked = Queue { asked, clock };
         let thread = thread::Builder::new().name("store-writer".into()).spawn(move || desk.run(asked));
-        let thread = thread
-            .map_err(|cause| Error::new(ErrorKind::Internal, "no thread for the store").with_source(cause))?;
+        let thread = thread.map_err(unable)?;
         Ok((Self { queue }, thread))
     }
 
@@ -119,8 +135,17 @@ impl Writer {
         F: FnMut(&mut Write<'_>) -> rusqlite::Result<A> + Send + 'static,
         A: Send + 'static,
     {
+        self.call_unless(|_| false, work).await
+    }
+
+    /// As [`call`](Self::call), where nobody waits for some answers: those may come [`PATIENCE`] later.
+    pub(super) async fn call_unless<A, F>(&self, is_patient: fn(&A) -> bool, work: F) -> Result<A>
+    where
+        F: FnMut(&mut Write<'_>) -> rusqlite::Result<A> + Send + 'static,
+        A: Send + 'static,
+    {
         let (reply, answer) = oneshot::channel();
-        self.enqueue(Box::new(Call { work, answer: None, reply })).await?;
+        self.enqueue(Box::new(Call { work, answer: None, is_patient, reply })).await?;
         answer.await.map_err(|_| closed())?
     }
 
@@ -139,6 +164,26 @@ fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the store is closed")
 }
 
+/// What was asked and is not begun.
+struct Queue {
+    asked: mpsc::Receiver<Box<dyn Job>>,
+    /// For waiting no longer than so long.
+    clock: Runtime,
+}
+
+impl Queue {
+    /// What comes next; `None` when nothing is there, or comes while there is patience.
+    fn next(&mut self, patience: Duration) -> Option<Box<dyn Job>> {
+        self.asked.try_recv().ok().or_else(|| {
+            if patience.is_zero() {
+                return None;
+            }
+            let Self { asked, clock } = self;
+            clock.block_on(async { timeout(patience.min(PAUSE), asked.recv()).await }).ok().flatten()
+        })
+    }
+}
+
 struct Desk {
     connection: Connection,
     hints: Arc<Hints>,
@@ -149,38 +194,53 @@ struct Desk {
 }
 
 impl Desk {
-    fn run(mut self, mut asked: mpsc::Receiver<Box<dyn Job>>) {
-        while let Some(first) = asked.blocking_recv() {
-            let mut batch = vec![first];
-            while batch.len() < BATCH {
-                let Ok(job) = asked.try_recv() else { break };
-                batch.push(job);
-            }
-            let (count, began) = (batch.len(), Instant::now());
-            self.commit(batch);
-            self.metrics.committed(count, began.elapsed(), asked.len());
+    fn run(mut self, mut queue: Queue) {
+        while let Some(first) = queue.asked.blocking_recv() {
+            let (mut batch, mut waited, began) = (vec![first], Duration::ZERO, Instant::now());
+            let done = self.transact(&mut batch, |batch, is_waited_for| {
+                let patience = if is_waited_for { Duration::ZERO } else { PATIENCE.saturating_sub(waited) };
+                let asked = Instant::now();
+                let next = (batch < BATCH).then(|| queue.next(patience)).flatten();
+                waited += asked.elapsed();
+                next
+            });
+            let count = batch.len();
+            self.settle(batch, done);
+            self.metrics.committed(count, began.elapsed() - waited, queue.asked.len());
         }
     }
 
-    /// Commits all. What cannot be done is done alone, and the others still together, so that one who asks for the
+    /// Answers all. What cannot be done is done alone, and the others still together, so that one who asks for the
     /// impossible costs the others no sync of their own; when it is the disk that fails, each is done alone.
-    fn commit(&mut self, mut batch: Vec<Box<dyn Job>>) {
-        while let Err(Failure { job, cause }) = self.transact(&mut batch) {
+    fn settle(&mut self, mut batch: Vec<Box<dyn Job>>, mut done: Result<(), Failure>) {
+        while let Err(Failure { job, cause }) = done {
             match job {
                 _ if batch.len() == 1 => {
                     tracing::error!(%cause, "the store could not commit");
                     return batch.into_iter().for_each(|job| job.settle(Err(super::error(&cause))));
                 }
-                Some(index) => self.commit(vec![batch.remove(index)]),
-                None => return batch.into_iter().for_each(|job| self.commit(vec![job])),
+                Some(index) => self.alone(batch.remove(index)),
+                None => return batch.into_iter().for_each(|job| self.alone(job)),
             }
+            done = self.transact(&mut batch, |_, _| None);
         }
         batch.into_iter().for_each(|job| job.settle(Ok(())));
     }
 
-    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> Result<(), Failure> {
+    fn alone(&mut self, job: Box<dyn Job>) {
+        let mut batch = vec![job];
+        let done = self.transact(&mut batch, |_, _| None);
+        self.settle(batch, done);
+    }
+
+    /// Does all in one transaction, with what joins it: `next` is told how many there are and whether any is waited for.
+    fn transact(
+        &mut self,
+        batch: &mut Vec<Box<dyn Job>>,
+        next: impl FnMut(usize, bool) -> Option<Box<dyn Job>>,
+    ) -> Result<(), Failure> {
         let (mut hints, mut sent) = (HashMap::new(), Vec::new());
-        let done = self.apply(batch, &mut hints, &mut sent);
+        let done = self.apply((batch, next), &mut hints, &mut sent);
         if done.is_err() {
             (self.routes, self.known) = (None, Known::default());
             // After an error of the disk SQLite has rolled back by itself; then there is nothing to undo.
@@ -199,7 +259,7 @@ impl Desk {
 
     fn apply(
         &mut self,
-        batch: &mut [Box<dyn Job>],
+        (batch, mut next): (&mut Vec<Box<dyn Job>>, impl FnMut(usize, bool) -> Option<Box<dyn Job>>),
         hints: &mut HashMap<EndpointKey, Timestamp>,
         sent: &mut Vec<(Leased, Box<dyn Ticket>)>,
     ) -> Result<(), Failure> {
@@ -209,8 +269,15 @@ impl Desk {
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let statements = Statements::of(connection);
         let mut write = Write { connection, statements, routes, known, hints, front: front.as_deref(), sent };
-        for (index, job) in batch.iter_mut().enumerate() {
-            job.apply(&mut write).map_err(|cause| Failure::of(index, cause))?;
+        let (mut done, mut is_waited_for) = (0, false);
+        loop {
+            while let Some(job) = batch.get_mut(done) {
+                job.apply(&mut write).map_err(|cause| Failure::of(done, cause))?;
+                is_waited_for |= job.is_waited_for();
+                done += 1;
+            }
+            let Some(job) = next(done, is_waited_for) else { break };
+            batch.push(job);
         }
         write.known.store(&mut write.statements)?;
         drop(write);
@@ -279,8 +346,8 @@ mod tests {
             tokio::join!(futures::future::join_all(others), open).0
         };
         let (_, together) = tokio::join!(first, others);
-        let most = together.iter().flatten().max();
-        assert_eq!((together.iter().flatten().count(), most), (99, Some(&99)), "in one transaction");
+        let transactions = together.iter().flatten().filter(|hints| **hints == 1).count();
+        assert_eq!((together.iter().flatten().count(), transactions), (99, 2), "before it, and after it");
         assert!(together[50].is_err());
         let rows = |write: &mut Write<'_>| {
             write.connection.query_row("SELECT count(*), sum(n = 50) FROM done", [], |row| {
@@ -290,5 +357,33 @@ mod tests {
         assert_eq!(writer.call(rows).await.unwrap(), (99, 0));
         drop(writer);
         tokio::task::spawn_blocking(|| thread.join()).await.unwrap().unwrap();
+    }
+
+    /// It gathers more as long as nobody waits.
+    #[tokio::test]
+    async fn what_joins_is_in_the_same_transaction_and_it_is_known_whether_somebody_waits() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE sequence (endpoint_no, next); CREATE TABLE done (n)").unwrap();
+        let (hints, front, metrics) = (Arc::default(), Attached::default(), Arc::default());
+        let mut desk = Desk { connection, hints, metrics, front, routes: None, known: Known::default() };
+        let job = |number: i64, is_patient: fn(&i64) -> bool| {
+            let (reply, answer) = oneshot::channel();
+            let work = move |write: &mut Write<'_>| {
+                write.connection.execute("INSERT INTO done VALUES (?1)", [number])?;
+                write.connection.query_row("SELECT count(*) FROM done", [], |row| row.get(0))
+            };
+            (Box::new(Call { work, answer: None, is_patient, reply }) as Box<dyn Job>, answer)
+        };
+        let (patient, first) = job(1, |_| true);
+        let (waited_for, second) = job(2, |count| *count == 1);
+        let (mut batch, mut more, mut asked) = (vec![patient], vec![waited_for], Vec::new());
+        let done = desk.transact(&mut batch, |count, is_waited_for| {
+            asked.push((count, is_waited_for));
+            more.pop()
+        });
+        assert!(done.is_ok() && desk.connection.is_autocommit());
+        assert_eq!(asked, [(1, false), (2, true)]);
+        desk.settle(batch, done);
+        assert_eq!((first.await.unwrap().unwrap(), second.await.unwrap().unwrap()), (1, 2));
     }
 }

@@ -12,13 +12,9 @@ CREATE INDEX idempotency_expiry ON idempotency (expires_at);
 
 -- Webhooks of others that were published, so that each is published once.
 CREATE TABLE inbound (
-    -- The name of the source.
-    source TEXT NOT NULL,
-    livemode INTEGER NOT NULL CHECK (livemode IN (0, 1)),
-    -- The id of the event.
-    event TEXT NOT NULL,
-    expires_at INTEGER NOT NULL,
-    PRIMARY KEY (source, livemode, event)
+    -- Of the source's name, the mode and the event's id.
+    digest BLOB PRIMARY KEY,
+    expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX inbound_expiry ON inbound (expires_at);
 
