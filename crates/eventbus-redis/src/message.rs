@@ -265,15 +265,24 @@ pub(crate) fn read_history(text: &[u8]) -> Option<Box<History>> {
     Some(Box::new(History { first, latest: failures.collect(), count: kept.count }))
 }
 
+/// A reason as it was written; one of a newer version says as much as that it failed.
 fn reason(name: &str) -> Reason {
-    const ALL: [Reason; 7] = [
-        Reason::Transient,
-        Reason::Permanent,
-        Reason::TimedOut,
-        Reason::Panicked,
-        Reason::Undecodable,
-        Reason::Crashed,
-        Reason::Unhandled,
-    ];
-    ALL.into_iter().find(|reason| reason.as_str() == name).unwrap_or(Reason::Transient)
+    Reason::find(name).unwrap_or(Reason::Transient)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_read_as_it_was_written_and_one_that_is_unknown_is_a_failure() {
+        for written in Reason::ALL {
+            let mut history = History::default();
+            history.push(Failure::now(*written, "x", 1));
+            let text = write_history(Some(&history));
+            assert_eq!(read_history(text.as_bytes()).unwrap().first.unwrap().reason, *written);
+            let newer = text.replace(written.as_str(), "of_a_newer_version");
+            assert_eq!(read_history(newer.as_bytes()).unwrap().first.unwrap().reason, Reason::Transient);
+        }
+    }
 }

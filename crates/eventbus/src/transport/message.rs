@@ -210,6 +210,22 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::Transient,
+        Self::Permanent,
+        Self::TimedOut,
+        Self::Panicked,
+        Self::Undecodable,
+        Self::Crashed,
+        Self::Unhandled,
+    ];
+
+    /// The reason of this name, if it is one that this version knows.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == name)
+    }
+
     /// The name in displays, metrics and on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -261,5 +277,35 @@ impl History {
     /// The latest failure.
     pub fn last(&self) -> Option<&Failure> {
         self.latest.last().or(self.first.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Reason;
+
+    /// Of a variant that is new this says nothing yet: it does not compile until its place is here, and in `ALL`.
+    fn place(reason: Reason) -> usize {
+        match reason {
+            Reason::Transient => 0,
+            Reason::Permanent => 1,
+            Reason::TimedOut => 2,
+            Reason::Panicked => 3,
+            Reason::Undecodable => 4,
+            Reason::Crashed => 5,
+            Reason::Unhandled => 6,
+        }
+    }
+
+    #[test]
+    fn every_reason_is_listed_once_and_found_by_its_own_name_alone() {
+        let places: Vec<_> = Reason::ALL.iter().map(|reason| place(*reason)).collect();
+        assert_eq!(places, (0..7).collect::<Vec<_>>());
+        for reason in Reason::ALL {
+            assert_eq!(Reason::find(reason.as_str()), Some(*reason));
+        }
+        for unknown in ["", "Transient", "timed out", "transient "] {
+            assert_eq!(Reason::find(unknown), None, "{unknown:?}");
+        }
     }
 }

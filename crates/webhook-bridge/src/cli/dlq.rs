@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::{BufRead as _, IsTerminal as _, Write as _, stderr, stdin};
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use eventbus::transport::{Body, DeadLetter, Failure as Failed, Reason};
 use eventbus::{DeadLetterQueue, EventBus, Pattern, Select, Timestamp};
@@ -104,8 +105,8 @@ struct Filter {
     /// Those with a key
     #[arg(long)]
     key: Option<String>,
-    /// Those given up because: transient, permanent, timed_out, panicked, undecodable, crashed, unhandled
-    #[arg(long, value_parser = reason)]
+    /// Those given up for this reason
+    #[arg(long, value_parser = reasons())]
     reason: Option<Reason>,
     /// Given up since: 2026-01-01T00:00:00Z, or 2h for so long ago
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -284,19 +285,10 @@ fn confirm(question: &str) -> Result<(), Failure> {
     }
 }
 
-fn reason(text: &str) -> Result<Reason, String> {
-    const ALL: &[Reason] = &[
-        Reason::Transient,
-        Reason::Permanent,
-        Reason::TimedOut,
-        Reason::Panicked,
-        Reason::Undecodable,
-        Reason::Crashed,
-        Reason::Unhandled,
-    ];
-    let names: Vec<_> = ALL.iter().map(|reason| reason.as_str()).collect();
-    let found = ALL.iter().find(|reason| reason.as_str() == text);
-    found.copied().ok_or_else(|| format!("must be one of {}", names.join(", ")))
+/// Their names, which the help and the shells list.
+fn reasons() -> impl TypedValueParser<Value = Reason> {
+    let names = Reason::ALL.iter().map(|reason| reason.as_str());
+    PossibleValuesParser::new(names).try_map(|name| Reason::find(&name).ok_or("is no reason"))
 }
 
 fn letters_table(list: &Value) -> String {
