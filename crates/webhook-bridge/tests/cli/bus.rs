@@ -1,7 +1,7 @@
 //! `tail`, `publish`, `dlq`, `lag`: on the bus of a broker.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use eventbus::{AnyEvent, EventBus, HandlerError, Retry};
@@ -10,11 +10,11 @@ use webhook_bridge::transports;
 
 use crate::rabbitmq::RabbitMq;
 use crate::redis::Redis;
-use crate::rig::{Said, program, run, run_with};
+use crate::rig::{Begun, Said, program, run, run_with};
 
 /// A command that goes on until it is told, and what it says.
 pub(crate) struct Running {
-    child: Child,
+    child: Begun,
     out: BufReader<std::process::ChildStdout>,
     errors: BufReader<std::process::ChildStderr>,
 }
@@ -28,7 +28,7 @@ impl Running {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, errors) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-        Self { child, out: BufReader::new(out), errors: BufReader::new(errors) }
+        Self { child: Begun(child), out: BufReader::new(out), errors: BufReader::new(errors) }
     }
 
     /// Its next line on standard error.
@@ -48,11 +48,11 @@ impl Running {
     pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         self.out.read_to_string(&mut rest).unwrap();
-        (self.child.wait().unwrap().code(), rest)
+        (self.child.0.wait().unwrap().code(), rest)
     }
 
     pub(crate) fn interrupt(&self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
+        let pid = rustix::process::Pid::from_child(&self.child.0);
         rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     }
 }
@@ -119,7 +119,7 @@ fn who_reads_no_more_ends_it() {
     drop(tail.out);
     ends_well(&["publish", "shop.sold", "--bus", &url], "");
     ends_well(&["publish", "shop.sold", "--bus", &url], "");
-    assert_eq!(tail.child.wait().unwrap().code(), Some(0));
+    assert_eq!(tail.child.0.wait().unwrap().code(), Some(0));
 }
 
 fn dlq<'a>(url: &'a str, more: &[&'a str]) -> Vec<&'a str> {

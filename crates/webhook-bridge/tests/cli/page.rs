@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::receiver::Receiver as Endpoint;
 use crate::redis::{Redis, free_port};
-use crate::rig::Serving;
+use crate::rig::{Begun, Serving};
 use crate::tree::commands;
 
 const PAGE: &str = include_str!("../../README.md");
@@ -63,7 +63,7 @@ impl Reader {
         known.split(' ').map(|word| if word == "…" { first } else { word }).collect::<Vec<_>>().join(" ")
     }
 
-    fn start(&self, command: &str) -> Child {
+    fn start(&self, command: &str) -> Begun {
         let built = Path::new(env!("CARGO_BIN_EXE_webhook-bridge")).parent().unwrap();
         let path = format!("{}:{}", built.display(), std::env::var("PATH").unwrap());
         let mut child = Command::new("bash");
@@ -79,7 +79,7 @@ impl Reader {
             .env("WEBHOOK_BRIDGE_KEY", &self.keys);
         let script = format!("set -o pipefail; exec 2>&1; {command}");
         child.args(["-c", &script]).current_dir(self.folder.path());
-        child.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
+        Begun(child.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap())
     }
 
     /// Whether a line is as the page has it; then what `…` stood for is kept.
@@ -96,9 +96,10 @@ impl Reader {
         if words.len() != said.len() || !words.iter().zip(&said).all(same) {
             return false;
         }
-        let kept = |(at, word): (usize, &str)| word.ends_with("_…") || (at == 0 && word == "…");
-        for (at, word) in words.iter().enumerate().filter(|(at, word)| kept((*at, word))) {
-            self.seen.insert((*word).to_owned(), said[at].to_owned());
+        for (at, (word, said)) in words.iter().zip(&said).enumerate() {
+            if word.ends_with("_…") || (at == 0 && *word == "…") {
+                self.seen.insert((*word).to_owned(), (*said).to_owned());
+            }
         }
         true
     }
@@ -115,7 +116,7 @@ impl Reader {
                 None if command == STATUS => format!("(exit {ended}); {here}"),
                 None => here,
             });
-            listen(&mut child, &tell);
+            listen(&mut child.0, &tell);
             expected.extend(shown.iter().filter(|line| !line.is_empty()).cloned());
             // What was started in the background has said that it is there before the next begins.
             self.until(&mut expected, &lines, command);
@@ -123,15 +124,15 @@ impl Reader {
                 children.push((command, child));
                 continue;
             }
-            ended = child.wait().unwrap().code().unwrap();
+            ended = child.0.wait().unwrap().code().unwrap();
             let said_next = block.get(at + 1).is_some_and(|next| next.command == STATUS);
             assert!(ended == 0 || said_next, "{command}: ends with {ended}, and the page does not say so");
         }
         for (command, mut child) in children {
             // Whoever reads the page ends it with Ctrl-C.
-            let pid = rustix::process::Pid::from_child(&child);
+            let pid = rustix::process::Pid::from_child(&child.0);
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
-            assert_eq!(child.wait().unwrap().code(), Some(0), "{command}");
+            assert_eq!(child.0.wait().unwrap().code(), Some(0), "{command}");
         }
         drop(tell);
         let more: Vec<_> = lines.iter().filter(|line: &String| !line.trim().is_empty()).collect();

@@ -6,9 +6,12 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-/// A bridge of the program. It is killed with its value.
+/// A process that a test began. It is killed with its value, also where the test fails.
+pub(crate) struct Begun(pub(crate) Child);
+
+/// A bridge of the program.
 pub(crate) struct Serving {
-    child: Child,
+    child: Begun,
     /// What it printed until it listened.
     pub(crate) printed: String,
     pub(crate) url: String,
@@ -59,8 +62,9 @@ impl Serving {
         let mut command = program(&["serve", "--listen", "127.0.0.1:0", "--data"]);
         let child =
             command.arg(folder).args(more).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut serving = Self { child, printed: String::new(), url: String::new(), keys: Vec::new() };
-        let mut lines = BufReader::new(serving.child.stdout.take().unwrap()).lines();
+        let mut serving =
+            Self { child: Begun(child), printed: String::new(), url: String::new(), keys: Vec::new() };
+        let mut lines = BufReader::new(serving.child.0.stdout.take().unwrap()).lines();
         while serving.url.is_empty() {
             let line = lines.next().expect("it starts").unwrap();
             serving.printed += &format!("{line}\n");
@@ -95,16 +99,16 @@ impl Serving {
 
     /// SIGTERM; gives how it ended.
     pub(crate) fn stop(mut self) -> Option<i32> {
-        let pid = rustix::process::Pid::from_child(&self.child);
+        let pid = rustix::process::Pid::from_child(&self.child.0);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().unwrap().code()
+        self.child.0.wait().unwrap().code()
     }
 }
 
-impl Drop for Serving {
+impl Drop for Begun {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
