@@ -3,7 +3,7 @@
 const { createInterface } = require('node:readline');
 const { createServer } = require('node:http');
 
-const installed = (name) => require(require.resolve(name, { paths: [process.argv[2]] }));
+const installed = (name) => require(require.resolve(name, { paths: [process.argv.at(-1)] }));
 const { default: payment } = installed('@blocklet/payment-js');
 const { verifySig } = installed('@blocklet/sdk/lib/middlewares/component');
 const { getSignData } = installed('@blocklet/sdk/lib/util/verify-sign');

@@ -1,4 +1,4 @@
-//! Payment Kit's published client, as a process.
+//! Payment Kit's published client, and its verifier as a merchant has it, as a process. The whole loop's tests have it too.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ impl Node {
             "status": 6, "port": server.port(),
         }]);
         let mut child = Command::new("node")
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/payment_kit/client.js"))
+            .args(["-e", include_str!("client.js")])
             .arg(installed())
             .env("BLOCKLET_MODE", "test")
             .env("BLOCKLET_APP_SK", key)
@@ -61,7 +61,16 @@ impl Node {
 
     /// Starts a receiver that verifies what it gets; gives its port.
     pub(crate) async fn receive(&mut self) -> u64 {
-        self.tell(&json!({ "method": "receive" })).await;
+        self.listen("receive").await
+    }
+
+    /// Starts one that says of each request whether its signature is right; gives its port.
+    pub(crate) async fn verify(&mut self) -> u64 {
+        self.listen("verify").await
+    }
+
+    async fn listen(&mut self, method: &str) -> u64 {
+        self.tell(&json!({ "method": method })).await;
         self.next().await["port"].as_u64().unwrap()
     }
 
@@ -75,9 +84,14 @@ impl Node {
 
     /// The next thing it says.
     pub(crate) async fn next(&mut self) -> Value {
-        let line = timeout(Duration::from_secs(60), self.output.next_line()).await;
-        let line = line.expect("a line within a minute").unwrap().expect("it goes on: its errors are above");
-        serde_json::from_str(&line).unwrap()
+        let line = timeout(Duration::from_secs(60), self.later()).await;
+        line.expect("a line within a minute").expect("it goes on: its errors are above")
+    }
+
+    /// The next thing it says, whenever that is; nothing when it ended.
+    pub(crate) async fn later(&mut self) -> Option<Value> {
+        let line = self.output.next_line().await.unwrap()?;
+        Some(serde_json::from_str(&line).unwrap())
     }
 
     async fn tell(&mut self, wish: &Value) {

@@ -49,7 +49,7 @@ impl Ledger {
     pub(super) fn merchant(&mut self, mut node: Node) {
         let book = Arc::clone(&self.book);
         self.clerks.lock().unwrap().spawn(async move {
-            while let Some(said) = node.next().await {
+            while let Some(said) = node.later().await {
                 assert_eq!(said["status"], 200, "{said}");
                 book.note(&book.verified, said["id"].as_str().unwrap());
             }

@@ -4,6 +4,8 @@
 //! `WEBHOOK_LOOP_ROUNDS=20` is the long form.
 
 mod ledger;
+#[path = "../../../../crates/webhook-bridge/tests/payment_kit/node.rs"]
+#[allow(dead_code, reason = "Payment Kit's own tests need more of it")]
 mod node;
 mod provider;
 mod role;
@@ -13,6 +15,7 @@ use std::path::Path;
 
 use eventbus::conformance::{AppendOnly, Broker, RabbitMq, Redis, Server};
 use serde_json::{Value, json};
+use webhook_bridge::model::Mode;
 
 use crate::bridge::until;
 use ledger::Ledger;
@@ -48,20 +51,20 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         // Its own for all of its lives: providers and components know one address.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut merchant = Node::start(port, KEY);
-        let receives = merchant.receive().await;
+        let mut merchant = Node::start(([127, 0, 0, 1], port).into(), KEY);
+        let receives = merchant.verify().await;
         let mut ledger = Ledger::default();
         ledger.merchant(merchant);
         let serve = Serve { port, receives, bus: bus.clone(), folder: folder.path().join("bridge") };
         let bridge = Some(serve.start().await);
         let handler = Some(Handler::start(&bus, &ledger).await);
-        let mut client = Node::start(port, KEY);
+        let mut client = Node::start(([127, 0, 0, 1], port).into(), KEY);
         let wish = json!({
             "url": format!("http://127.0.0.1:{receives}/hooks?of=shop"),
             "enabled_events": ["session.paid"],
             "description": "the merchant's",
         });
-        let endpoint = client.get("create", json!([wish])).await["id"].clone();
+        let endpoint = client.get(Mode::Test, "create", json!([wish])).await["id"].clone();
         Self { _folder: folder, serve, bridge, handler, bus, client, ledger, endpoint }
     }
 
@@ -86,14 +89,14 @@ impl Scene {
     /// What a component of the application does with its endpoints, while webhooks come and go.
     async fn manage(&mut self) {
         let change = json!({ "description": "managed meanwhile" });
-        let changed = self.client.get("update", json!([self.endpoint, change])).await;
+        let changed = self.client.get(Mode::Test, "update", json!([self.endpoint, change])).await;
         assert_eq!(changed["description"], "managed meanwhile", "{changed}");
         let other = json!({ "url": "http://127.0.0.1:1/", "enabled_events": ["product.removed"] });
-        let made = self.client.get("create", json!([other])).await;
-        let listed = self.client.get("list", json!([{}])).await;
+        let made = self.client.get(Mode::Test, "create", json!([other])).await;
+        let listed = self.client.get(Mode::Test, "list", json!([{}])).await;
         assert_eq!(listed["count"], 2, "{listed}");
-        self.client.get("del", json!([made["id"]])).await;
-        let found = self.client.get("retrieve", json!([self.endpoint])).await;
+        self.client.get(Mode::Test, "del", json!([made["id"]])).await;
+        let found = self.client.get(Mode::Test, "retrieve", json!([self.endpoint])).await;
         assert!(!found["attempts"].as_array().unwrap().is_empty(), "{found}");
     }
 
