@@ -94,3 +94,25 @@ fn what_a_scheme_needs_and_was_not_given_is_said() {
         assert!(said.code == 2 && said.errors.contains(needed), "{arguments:?}: {said:?}");
     }
 }
+
+/// Blocklet Server's bodies say it in the object, or nowhere.
+#[test]
+fn where_nothing_says_the_mode_it_is_the_one_that_is_named_or_test() {
+    let sign = ["sign", "blocklet", "--secret", SEED, "--application", APPLICATION, "--json"];
+    for (object, more, shown) in [
+        (r#"{"id":"o_1","livemode":true}"#, &[][..], "of blocklet, live"),
+        (r#"{"id":"o_1"}"#, &[], "of blocklet, test"),
+        (r#"{"id":"o_1"}"#, &["--mode", "live"], "of blocklet, live"),
+        (r#"{"id":"o_1","livemode":true}"#, &["--mode", "test"], "livemode: is not this source's"),
+    ] {
+        let event = format!(
+            r#"{{"id":"evt_1","type":"shop.sold","source":"shop","livemode":true,"data":{{"object":{object}}},"created_at":"2026-01-01T00:00:00Z"}}"#
+        );
+        let signed: Value = serde_json::from_str(&says(&sign, &event).out).unwrap();
+        let headers = headers(&signed);
+        let headers: Vec<&str> = headers.iter().flat_map(|header| ["-H", header.as_str()]).collect();
+        let verify = [&["verify", "blocklet", "--secret", SEED], &headers[..], more].concat();
+        let said = says(&verify, signed["body"].as_str().unwrap());
+        assert!(format!("{}{}", said.out, said.errors).trim_end().ends_with(shown), "{object}: {said:?}");
+    }
+}
