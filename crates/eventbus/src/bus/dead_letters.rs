@@ -37,6 +37,7 @@ pub struct DeadLetterQueue {
 #[derive(Clone, Default)]
 pub struct Select {
     id: Option<u64>,
+    after: Option<u64>,
     pattern: Option<Pattern>,
     key: Option<String>,
     event: Option<String>,
@@ -57,6 +58,12 @@ impl Select {
     /// The one with this number.
     pub fn id(id: u64) -> Self {
         Self { id: Some(id), ..Self::default() }
+    }
+
+    /// Those after the one with this number: the next page, where that was the last one of a page.
+    #[must_use]
+    pub fn after(self, id: u64) -> Self {
+        Self { after: Some(id), ..self }
     }
 
     /// Those whose event type matches a pattern.
@@ -108,6 +115,7 @@ impl Select {
             Body::Undecodable(_) => None,
         };
         self.id.is_none_or(|id| letter.id == id)
+            && self.after.is_none_or(|id| letter.id > id)
             && self.reason.is_none_or(|reason| letter.reason == reason)
             && self.since.is_none_or(|since| letter.time >= since)
             && self.until.is_none_or(|until| letter.time < until)
@@ -143,7 +151,7 @@ impl DeadLetterQueue {
     /// [`NotFound`](crate::ErrorKind::NotFound) when there is no such group; the transport's transient ones.
     pub async fn list(&self, select: Select, limit: usize) -> Result<Vec<DeadLetter>> {
         let mut found = Vec::new();
-        let mut after = select.id.map(|id| id.saturating_sub(1));
+        let mut after = select.id.map(|id| id.saturating_sub(1)).max(select.after);
         while found.len() < limit {
             let page = self.letters.list(after, PAGE).await?;
             let (Some(last), full) = (page.last().map(|letter| letter.id), page.len() == PAGE) else { break };

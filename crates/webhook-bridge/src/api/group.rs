@@ -124,6 +124,8 @@ fn missing() -> Error {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "DeadLetterQuery")]
 pub(super) struct Page {
+    /// The `next` of the page before.
+    cursor: Option<String>,
     #[schemars(range(min = 1, max = 250))]
     limit: Option<u32>,
 }
@@ -137,9 +139,14 @@ pub(super) async fn dead_letters(
 ) -> Result<Json<List<Letter>>, Problem> {
     let limit = within("limit", page.limit, 1..=LIMIT.1)?.unwrap_or(LIMIT.0);
     let select = Select::all().matching(move |letter| is_of(caller.mode, letter));
+    let unknown = |_| Error::invalid("cursor: is not one of this list");
+    let after = page.cursor.map(|text| text.parse::<u64>().map_err(unknown)).transpose()?;
+    let select = after.into_iter().fold(select, Select::after);
     let letters = api.bus.dead_letters(&id).map_err(Error::from)?;
     let found = letters.list(select, limit as usize).await.map_err(Error::from)?;
-    Ok(Json(List { list: found.iter().map(Letter::from).collect(), next: None }))
+    let full = found.len() == limit as usize;
+    let next = found.last().filter(|_| full).map(|letter| letter.id.to_string());
+    Ok(Json(List { list: found.iter().map(Letter::from).collect(), next }))
 }
 
 /// Which are handed out again.
@@ -172,21 +179,77 @@ pub(super) async fn redrive(
     Id(id): Id,
     Body(asked): Body<Asked>,
 ) -> Result<Json<Redriven>, Problem> {
-    let number = asked.dead_letter.map(|text| text.parse().map_err(|_| missing_letter())).transpose()?;
-    let select = number.map_or_else(Select::all, Select::id);
-    let pattern = asked.types.map(|text| text.parse::<Pattern>().map_err(Error::from)).transpose()?;
-    let select = pattern.into_iter().fold(select, Select::pattern);
-    let seen = AtomicU64::new(0);
-    let select = select
-        .matching(move |letter| is_of(caller.mode, letter) && seen.fetch_add(1, Ordering::Relaxed) < MOST);
+    let one = asked.dead_letter.is_some();
+    let select = select(caller.mode, (asked.dead_letter, asked.types))?;
     let redrive = api.bus.dead_letters(&id).map_err(Error::from)?.redrive(select);
     let done =
         if asked.dry_run { redrive.dry_run().await } else { redrive.run().await }.map_err(Error::from)?;
-    if number.is_some() && done.matched == 0 {
+    if one && done.matched == 0 {
         return Err(missing_letter().into());
     }
     let dead_letters = if asked.dry_run { done.matched } else { done.redriven };
     Ok(Json(Redriven { dead_letters, more: done.matched == MOST }))
+}
+
+/// Which are removed: at least one of these is to be said.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "PurgeRequest")]
+pub(super) struct Unwanted {
+    /// One of them.
+    dead_letter: Option<String>,
+    /// Only events of these types, as a pattern.
+    types: Option<String>,
+    /// Whatever there is.
+    #[serde(default)]
+    all: bool,
+    /// Only counts.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What came of it.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Purged {
+    /// How many were removed, or would be.
+    dead_letters: u64,
+    /// Whether there are more: then it is to be asked again.
+    more: bool,
+}
+
+/// `POST /v1/groups/{id}/purge`: dead letters are removed for good, the oldest first; none where it is not said which.
+pub(super) async fn purge(
+    State(api): State<Api>,
+    caller: Caller,
+    Id(id): Id,
+    Body(asked): Body<Unwanted>,
+) -> Result<Json<Purged>, Problem> {
+    if asked.dead_letter.is_none() && asked.types.is_none() && !asked.all {
+        return Err(Error::invalid("dead_letter, types, all: say which ones").into());
+    }
+    let one = asked.dead_letter.is_some();
+    let select = select(caller.mode, (asked.dead_letter, asked.types))?;
+    let letters = api.bus.dead_letters(&id).map_err(Error::from)?;
+    let dead_letters = match asked.dry_run {
+        true => letters.redrive(select).dry_run().await.map(|counted| counted.matched),
+        false => letters.purge(select).await,
+    };
+    let dead_letters = dead_letters.map_err(Error::from)?;
+    if one && dead_letters == 0 {
+        return Err(missing_letter().into());
+    }
+    tracing::info!(group = id, count = dead_letters, dry_run = asked.dry_run, "dead letters were purged");
+    Ok(Json(Purged { dead_letters, more: dead_letters == MOST }))
+}
+
+/// One of them or all, of some types or all, and only so many.
+fn select(mode: Mode, (letter, types): (Option<String>, Option<String>)) -> Result<Select> {
+    let number = letter.map(|text| text.parse().map_err(|_| missing_letter())).transpose()?;
+    let select = number.map_or_else(Select::all, Select::id);
+    let pattern = types.map(|text| text.parse::<Pattern>().map_err(Error::from)).transpose()?;
+    let select = pattern.into_iter().fold(select, Select::pattern);
+    let seen = AtomicU64::new(0);
+    Ok(select.matching(move |letter| is_of(mode, letter) && seen.fetch_add(1, Ordering::Relaxed) < MOST))
 }
 
 fn missing_letter() -> Error {

@@ -188,6 +188,7 @@ fn groups(routes: Documented) -> Documented {
             "/v1/groups/{id}/redrive",
             post_with(group::redrive, about("Hand dead letters out to the group again")),
         )
+        .at("/v1/groups/{id}/purge", post_with(group::purge, about("Remove dead letters for good")))
 }
 
 fn access(routes: Documented) -> Documented {

@@ -301,6 +301,17 @@ async fn groups(api: &mut Checked) {
     let dry = json!({ "dry_run": true, "types": "invoice.*" });
     api.expect((Method::POST, redrive), "webhook-bridge", (dry, 200)).await;
     api.expect((Method::POST, redrive), "webhook-bridge", (json!({ "dead_letter": "7" }), 404)).await;
+    let purge = "/v1/groups/{id}/purge";
+    for (asked, status) in [
+        (json!({ "all": true }), 200),
+        (json!({ "types": "invoice.*", "dry_run": true }), 200),
+        (json!({ "dead_letter": "7" }), 404),
+        (json!({}), 422),
+        (json!({ "all": false, "dry_run": true }), 422),
+    ] {
+        api.expect((Method::POST, purge), "webhook-bridge", (asked, status)).await;
+    }
+    api.expect((Method::GET, &format!("{letters}?cursor=x")), "webhook-bridge", (Value::Null, 422)).await;
     let types = api.expect((Method::GET, "/v1/event_types"), "", (Value::Null, 200)).await;
     assert_eq!(types["list"].as_array().unwrap().len(), eventbus::catalogue().count());
 }

@@ -4,6 +4,7 @@
 
 mod client;
 mod document;
+mod groups;
 mod gstable;
 #[path = "../delivery/receiver.rs"]
 #[allow(dead_code, reason = "the deliveries' tests need more of it")]

@@ -64,6 +64,7 @@ impl Operation {
             "recover" | "replay" => json!({ "since": since }),
             "enable" => json!({ "recover_since": since }),
             "rotate_secret" => json!({ "overlap_seconds": 0 }),
+            "purge" => json!({ "all": true }),
             _ => json!({}),
         }
     }
@@ -246,10 +247,12 @@ async fn the_other_modes_ids_are_of_no_use_beside_the_own_ones() {
         assert_eq!(live.get(path).await.1["list"], json!([]), "{path}");
         assert_ne!(test.scene.client.get(path).await.1["list"], json!([]), "{path}");
     }
-    let redrive = format!("/v1/groups/{GROUP}/redrive");
-    let letter = |id: &str| json!({ "dead_letter": id });
-    assert_eq!(live.post(&redrive, &letter(&test.letter)).await, live.post(&redrive, &letter("77777")).await);
-    assert_eq!(live.post(&redrive, &json!({})).await.1["dead_letters"], 0);
+    for (verb, all) in [("redrive", json!({})), ("purge", json!({ "all": true }))] {
+        let path = format!("/v1/groups/{GROUP}/{verb}");
+        let letter = |id: &str| json!({ "dead_letter": id });
+        assert_eq!(live.post(&path, &letter(&test.letter)).await, live.post(&path, &letter("77777")).await);
+        assert_eq!(live.post(&path, &all).await.1["dead_letters"], 0);
+    }
     // Each mode has `Idempotency-Key`s of its own.
     assert_eq!(test.scene.client.publish("once", EVENT).await.0, StatusCode::OK);
     for path in ["/v1/events", "/v1/events/batch"] {

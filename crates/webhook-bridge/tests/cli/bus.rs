@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use eventbus::{AnyEvent, EventBus, HandlerError, Retry};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use webhook_bridge::transports;
 
@@ -52,8 +53,11 @@ impl Running {
     }
 
     pub(crate) fn interrupt(&self) {
-        let pid = rustix::process::Pid::from_child(&self.child.0);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        self.signal(Signal::INT);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child.0), signal).unwrap();
     }
 }
 

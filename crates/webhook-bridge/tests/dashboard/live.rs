@@ -33,6 +33,46 @@ async fn an_event_shows_when_it_is_stored_and_one_of_the_other_mode_never() {
 }
 
 #[tokio::test]
+async fn dead_letters_are_paged_and_purged_when_it_was_confirmed() {
+    let rig = Rig::signed_in().await;
+    let refuse = |_: AnyEvent| async { Err::<(), _>(HandlerError::permanent("the ledger is closed")) };
+    let bus = rig.bridge.bus();
+    let _group = bus.subscribe("ledger").on(refuse).start().await.unwrap();
+    for number in 0..60 {
+        let event = json!({ "id": format!("evt_{number}"), "livemode": number == 59, "type": "invoice.paid", "source": "payment-kit",
+            "data": { "object": { "id": "in_1" } }, "created_at": "2026-01-01T00:00:00Z" });
+        bus.publish(AnyEvent::from_json(event.to_string()).unwrap()).await.unwrap();
+    }
+    let dead = async || bus.backlog("ledger").await.unwrap().unwrap().dead;
+    while dead().await < 60 {
+        tokio::task::yield_now().await;
+    }
+    let rows = |count: u32| {
+        format!("return document.querySelectorAll('main section:last-of-type tbody tr').length === {count}")
+    };
+    rig.view("bus?group=ledger").await;
+    rig.browser.wait(&rows(50), "").await;
+    rig.browser.click("Show more").await;
+    rig.browser.wait(&rows(59), "").await;
+    rig.browser.click("Purge evt_58…").await;
+    rig.browser.see("Purge this dead letter?").await;
+    rig.browser.click("Cancel").await;
+    assert_eq!(dead().await, 60, "nothing was confirmed");
+    rig.browser.click("Purge evt_58…").await;
+    rig.browser.click("Purge").await;
+    rig.browser.see("1 removed.").await;
+    assert_eq!(dead().await, 59);
+    rig.browser.click("Purge all…").await;
+    rig.browser.see("58 are removed for good").await;
+    rig.browser.picture("purge").await;
+    rig.browser.click("Purge 58").await;
+    rig.browser.see("58 removed.").await;
+    rig.browser.see("Nothing was given up.").await;
+    assert_eq!(dead().await, 1, "the one of the other mode");
+    rig.end().await;
+}
+
+#[tokio::test]
 async fn a_dead_letter_is_redriven_and_the_lag_is_shown() {
     let rig = Rig::signed_in().await;
     let mended = Arc::new(AtomicBool::new(false));

@@ -9,15 +9,19 @@ const EVERY = 3000;
 // Groups of others are not listed by a bus: whose names were given are remembered by this browser.
 const REMEMBERED = "webhook-bridge groups";
 const COLUMNS = [{ name: "Group" }, { name: "State" }, { name: "Lag", number: true }, { name: "Queued", number: true }, { name: "In flight", number: true }, { name: "Waiting", number: true }, { name: "Parked", number: true }, { name: "Dead", number: true }, { name: "Members", number: true }];
+// How many dead letters are shown at once.
+const PAGE = 50;
 const LETTERS = [{ name: "Event" }, { name: "Reason" }, { name: "Attempts", number: true }, { name: "When" }, { name: "" }];
 
 export async function show(main, { query, signal }) {
     const groups = h("div", {}, loading("groups"));
     const letters = h("div", {}, loading("dead letters"));
     const title = h("h2", {}, "Dead letters");
-    const all = h("button", { type: "button", hidden: true }, "Redrive all…");
+    const all = h("button", { type: "button" }, "Redrive all…");
+    const none = h("button.risky", { type: "button" }, "Purge all…");
+    const both = h("div.actions", { hidden: true }, all, none);
     main.append(head("Bus"), watch(), card("Groups", groups),
-        h("section.card", {}, h("div.title", {}, title, all), letters));
+        h("section.card", {}, h("div.title", {}, title, both), letters));
     const own = (await get("/v1/groups", {}, signal)).list;
     const group = query.get("group") ?? own[0]?.id;
     title.textContent = group ? `Dead letters of ${group}` : "Dead letters";
@@ -35,16 +39,24 @@ export async function show(main, { query, signal }) {
         if (!signal.aborted) again();
     }
     async function dead() {
-        const { list } = group ? await get(`/v1/groups/${part(group)}/dead_letters`, { limit: 100 }, signal) : { list: [] };
-        all.hidden = list.length < 2;
-        letters.replaceChildren(list.length ? table(LETTERS, list.map((one) => letter(one, group, dead))) : empty("Nothing was given up."));
+        const rows = table(LETTERS, []);
+        const more = h("button", { type: "button" }, "Show more");
+        const foot = h("div.inside", {}, more);
+        const turn = async (cursor) => {
+            more.disabled = true;
+            const page = group ? await get(`/v1/groups/${part(group)}/dead_letters`, { cursor, limit: PAGE }, signal) : { list: [] };
+            rows.tBodies[0].append(...page.list.map((one) => letter(one, group, dead)));
+            foot.hidden = !page.next;
+            more.onclick = () => turn(page.next).catch((error) => { more.disabled = false; say(error.message, "bad"); });
+            more.disabled = false;
+        };
+        await turn();
+        const found = rows.tBodies[0].childElementCount;
+        both.hidden = found < 2;
+        letters.replaceChildren(...(found ? [rows, foot] : [empty("Nothing was given up.")]));
     }
-    all.onclick = async () => {
-        const path = `/v1/groups/${part(group)}/redrive`;
-        const { dead_letters: number } = await post(path, { dry_run: true });
-        if (!(await confirm("Redrive all dead letters?", `${count(number)} are handed out to ${group} again, the oldest first, as first attempts.`, `Redrive ${count(number)}`))) return;
-        await redrive(path, {}, dead);
-    };
+    all.onclick = () => whole("redrive", group, dead);
+    none.onclick = () => whole("purge", group, dead);
     await Promise.all([behind(), dead().catch((error) => letters.replaceChildren(empty(error.message)))]);
 }
 
@@ -77,21 +89,46 @@ function row(group, chosen) {
 }
 
 function letter(one, group, again) {
-    const button = h("button", { type: "button", "aria-label": `Redrive ${one.event ?? one.id}`, onclick: () => {
+    const name = one.event ?? one.id;
+    const button = h("button", { type: "button", "aria-label": `Redrive ${name}`, onclick: () => {
         button.disabled = true;
-        return redrive(`/v1/groups/${part(group)}/redrive`, { dead_letter: one.id }, again);
+        return act("redrive", group, { dead_letter: one.id }, again);
     } }, "Redrive");
+    const purge = h("button", { type: "button", "aria-label": `Purge ${name}…`, onclick: async () => {
+        if (await confirm("Purge this dead letter?", `${name} is removed for good, and ${group} never gets it. This cannot be undone.`, "Purge", "risky")) {
+            await act("purge", group, { dead_letter: one.id }, again);
+        }
+    } }, "Purge…");
     return h("tr", {},
         cell([h("span.tag", {}, one.type ?? "no event"), " ", h("span.mono", {}, one.event ?? ""),
             h("details", {}, h("summary.small", {}, one.failure ?? "What it says"), h("pre", { tabindex: "0" }, pretty(one.body)))], "whole"),
         cell(one.reason.replaceAll("_", " "), undefined, "Reason"),
-        cell(String(one.attempts), "number", "Attempts"), cell(when(one.dead_at), "time"), cell(button));
+        cell(String(one.attempts), "number", "Attempts"), cell(when(one.dead_at), "time"), cell(h("div.actions", {}, button, purge)));
 }
 
-async function redrive(path, asked, again) {
+// What is asked before all are taken, and which.
+const WHOLE = {
+    redrive: ["Redrive all dead letters?", (group) => `are handed out to ${group} again, the oldest first, as first attempts.`, "Redrive", "first", {}],
+    purge: ["Purge all dead letters?", (group) => `are removed for good, the oldest first, and ${group} never gets them. This cannot be undone.`, "Purge", "risky", { all: true }],
+};
+
+async function whole(verb, group, again) {
+    const [question, what, word, kind, asked] = WHOLE[verb];
     try {
-        const { dead_letters: number, more } = await post(path, asked);
-        say(`${count(number)} handed out again${more ? "; there are more" : ""}.`);
+        const { dead_letters: number } = await post(`/v1/groups/${part(group)}/${verb}`, { ...asked, dry_run: true });
+        if (!(await confirm(question, `${count(number)} ${what(group)}`, `${word} ${count(number)}`, kind))) return;
+    } catch (error) {
+        return say(error.message, "bad");
+    }
+    await act(verb, group, asked, again);
+}
+
+const DONE = { redrive: "handed out again", purge: "removed" };
+
+async function act(verb, group, asked, again) {
+    try {
+        const { dead_letters: number, more } = await post(`/v1/groups/${part(group)}/${verb}`, asked);
+        say(`${count(number)} ${DONE[verb]}${more ? "; there are more" : ""}.`);
     } catch (error) {
         say(error.message, "bad");
     }
