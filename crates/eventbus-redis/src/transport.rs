@@ -313,9 +313,12 @@ impl Transport for RedisTransport {
         let shared = self.shared();
         let mut troubles: Vec<String> = shared.server.warning.iter().cloned().collect();
         troubles.extend(shared.commands.trouble().into_iter().chain(shared.publishing.trouble()));
-        troubles.extend(lock(&shared.alarms).iter().cloned());
         troubles.dedup();
         troubles
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        lock(&self.shared().alarms).clone()
     }
 
     async fn close(&self) -> Result<()> {

@@ -16,6 +16,8 @@ pub struct Health {
     pub subscriptions: Vec<SubscriptionHealth>,
     /// What is wrong with the transport at this moment, in its words.
     pub troubles: Vec<String>,
+    /// What somebody should look at although nothing is broken here, such as a group that nobody reads.
+    pub warnings: Vec<String>,
     /// Whether it accepts events.
     pub open: bool,
 }
@@ -112,6 +114,7 @@ impl EventBus {
     /// How the bus and its subscriptions are. Cheap; asks nobody.
     pub fn health(&self) -> Health {
         let subscriptions = self.running().iter().map(|running| SubscriptionHealth::of(running)).collect();
-        Health { subscriptions, troubles: self.0.transport.troubles(), open: self.is_open().is_ok() }
+        let (troubles, warnings) = (self.0.transport.troubles(), self.0.transport.warnings());
+        Health { subscriptions, troubles, warnings, open: self.is_open().is_ok() }
     }
 }

@@ -207,6 +207,10 @@ impl Transport for Puppet {
         self.inner.troubles().into_iter().chain(cut).collect()
     }
 
+    fn warnings(&self) -> Vec<String> {
+        self.inner.warnings()
+    }
+
     async fn drained(&self) {
         self.inner.drained().await;
     }

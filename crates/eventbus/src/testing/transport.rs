@@ -109,6 +109,10 @@ impl Transport for Scripted {
         self.inner.troubles()
     }
 
+    fn warnings(&self) -> Vec<String> {
+        self.inner.warnings()
+    }
+
     async fn drained(&self) {
         self.inner.drained().await;
     }

@@ -101,9 +101,15 @@ pub trait Transport: Debug + Send + Sync + 'static {
     /// Transient ones only.
     async fn backlog(&self, group: &Group) -> Result<Option<Backlog>>;
 
-    /// What is wrong at this moment: a connection that is being made again, a broker that accepts nothing, a group that
-    /// nobody reads and that pins the log. Cheap; asks nobody.
+    /// What is wrong at this moment: a connection that is being made again, a broker that accepts nothing. Cheap; asks
+    /// nobody.
     fn troubles(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What somebody should look at although it works here: a group that nobody reads and that pins the log. It must not make
+    /// whoever publishes unhealthy, or one service that is down takes the others with it. Cheap; asks nobody.
+    fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
 

@@ -151,11 +151,12 @@ impl Doctor {
             Ok(bus) => bus,
             Err(failure) => return vec![("broker", Verdict::Bad, failure.to_string())],
         };
-        let (can, troubles) = (bus.capabilities().clone(), bus.health().troubles);
+        let (can, health) = (bus.capabilities().clone(), bus.health());
         let (verdict, durability) = durability(can.durability);
         let mut checks =
             vec![("broker", verdict, format!("{} answers; what it has stored {durability}", can.transport))];
-        checks.extend(troubles.into_iter().map(|trouble| ("broker", Verdict::Doubtful, trouble)));
+        let doubts = health.troubles.into_iter().chain(health.warnings);
+        checks.extend(doubts.map(|doubt| ("broker", Verdict::Doubtful, doubt)));
         leave(&bus).await;
         checks
     }
