@@ -1,6 +1,7 @@
 //! A bridge, running: everything started in the order it is needed, and stopped in the other.
 
 use std::fs::DirBuilder;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
@@ -87,6 +88,20 @@ impl Part {
     }
 }
 
+/// Runs a bridge until `shutdown` is done, and says on standard output where it listens. The first time it also prints
+/// its API keys, which are shown nowhere else.
+///
+/// # Errors
+/// What keeps it from starting; [`Internal`](ErrorKind::Internal) when a part of it ended while it ran, so that whoever
+/// started it starts it again: what is due waits in the store.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<()> {
+    let bridge = Bridge::start(config).await?;
+    let closed = |cause| Error::new(ErrorKind::Internal, "standard output is closed").with_source(cause);
+    bridge.announce().map_err(closed)?;
+    tracing::info!(address = %bridge.address, "the bridge listens");
+    bridge.run(shutdown).await
+}
+
 impl Bridge {
     /// Starts a bridge.
     ///
@@ -161,6 +176,25 @@ impl Bridge {
         &self.keys
     }
 
+    /// Lines of shell, to be pasted where the command line is used; of the keys only the harmless one takes effect.
+    fn announce(&self) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        if let [test, live] = &self.keys[..] {
+            writeln!(
+                out,
+                "export WEBHOOK_BRIDGE_KEY={}  # API key for test events; shown once",
+                test.reveal()
+            )?;
+            let warning = "API key for live events: whoever gets one takes it for money; shown once";
+            writeln!(out, "# export WEBHOOK_BRIDGE_KEY={}  # {warning}", live.reveal())?;
+        }
+        if self.address != Config::default().listen {
+            writeln!(out, "export WEBHOOK_BRIDGE_URL=http://{}", self.address)?;
+        }
+        writeln!(out, "webhook-bridge listens on http://{}", self.address)?;
+        out.flush()
+    }
+
     /// The bus whose events it delivers.
     pub fn bus(&self) -> &EventBus {
         &self.bus
@@ -207,7 +241,7 @@ fn folder(path: &Path) -> Result<()> {
     made.map_err(|cause| Error::invalid(format!("{}: cannot be used", path.display())).with_source(cause))
 }
 
-/// Has the bus's events stored, unless that is for others.
+/// Has the bus's events stored, or makes sure that others do.
 async fn subscribe(
     config: &Config,
     bus: &EventBus,
@@ -219,7 +253,15 @@ async fn subscribe(
     if bus.capabilities().durability == Durability::Process {
         return Err(Error::invalid("subscribe: must be true on a bus that ends with the bridge"));
     }
-    Ok(())
+    // What a bus has no group for is gone once it is confirmed.
+    match bus.backlog(&config.group).await? {
+        Some(_) => Ok(()),
+        None => {
+            let message =
+                format!("the bus has no group {}: start the bridge that delivers first", config.group);
+            Err(Error::new(ErrorKind::NotFound, message))
+        }
+    }
 }
 
 async fn first_keys(store: &dyn Store) -> Result<Vec<ApiKey>> {

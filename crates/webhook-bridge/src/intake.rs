@@ -52,7 +52,7 @@ async fn take(store: Arc<dyn Store>, metrics: Arc<Metrics>, event: AnyEvent) -> 
     let context = event.trace().map(TraceContext::child);
     let (trace_id, span_id) = trace::ids(context.as_ref());
     let span = tracing::info_span!("ingest", event = event.id().as_str(), trace_id, span_id);
-    match store.ingest(event).instrument(span).await {
+    match store.ingest_patiently(event).instrument(span).await {
         Ok(ingested) => {
             metrics.took(Intake::Bus, mode, &ingested);
             Ok(())

@@ -100,7 +100,7 @@ pub mod vault;
 pub mod watch;
 
 #[cfg(feature = "bridge")]
-pub use bridge::Bridge;
+pub use bridge::{Bridge, run};
 #[cfg(feature = "bridge")]
 pub use config::Config;
 pub use error::{Error, ErrorKind, Result};

@@ -26,13 +26,17 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn bridge(bus: &str, subscribe: &str) -> Self {
+        if subscribe == "false" {
+            // Of whoever would deliver, somewhere else.
+            drop(Self::bridge(bus, "true"));
+        }
         let folder = tempfile::tempdir().expect("a temporary folder");
         let sources = json!({ "shop": { "scheme": "standard", "secrets": [SECRET], "mode": "live" } });
         let mut command = Command::new(env!("CARGO_BIN_EXE_webhook-bridge"));
         command.arg("serve").env("WEBHOOK_BRIDGE_DATA", folder.path()).env("WEBHOOK_BRIDGE_BUS", bus);
         command.env("WEBHOOK_BRIDGE_LISTEN", "127.0.0.1:0").env("WEBHOOK_BRIDGE_LOG", "error");
         command.env("WEBHOOK_BRIDGE_SOURCES", sources.to_string());
-        command.env("WEBHOOK_BRIDGE_SUBSCRIBE", subscribe);
+        command.env("WEBHOOK_BRIDGE_SUBSCRIBE", subscribe).env("TOKIO_WORKER_THREADS", "2");
         Self::start(&mut command, Some(folder))
     }
 

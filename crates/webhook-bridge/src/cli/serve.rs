@@ -44,9 +44,14 @@ impl Serve {
             Config::load(self.config, &self.flags.0).map_err(|error| Failure::configuration(&error))?;
         log(&config);
         open_files();
-        let (stopped, bridge) = (stopped()?, Bridge::start(config).await?);
+        let stopped = stopped()?;
+        if !self.json {
+            webhook_bridge::run(config, stopped).await?;
+            return Ok(String::new());
+        }
+        let bridge = Bridge::start(config).await?;
         // What is said here is said once.
-        if !goes_on(&if self.json { json(&bridge) } else { shell(&bridge) })? {
+        if !goes_on(&json(&bridge))? {
             return Err(Failure::Failed("standard output is closed".to_owned()));
         }
         tracing::info!(address = %bridge.address(), "the bridge listens");
@@ -59,23 +64,6 @@ fn json(bridge: &Bridge) -> String {
     let keys = Mode::ALL.into_iter().zip(bridge.fresh_keys());
     let keys: Map<_, _> = keys.map(|(mode, key)| (mode.to_string(), key.reveal().into())).collect();
     format!("{}\n", json!({ "url": format!("http://{}", bridge.address()), "keys": keys }))
-}
-
-/// Lines of shell, to be pasted where the command line is used; of the keys only the harmless one takes effect.
-fn shell(bridge: &Bridge) -> String {
-    let (mut lines, address) = (String::new(), bridge.address());
-    if let [test, live] = bridge.fresh_keys() {
-        let (test, live) = (test.reveal(), live.reveal());
-        let warning = "API key for live events: whoever gets one takes it for money; shown once";
-        lines = format!(
-            "export WEBHOOK_BRIDGE_KEY={test}  # API key for test events; shown once\n\
-             # export WEBHOOK_BRIDGE_KEY={live}  # {warning}\n"
-        );
-    }
-    if address != Config::default().listen {
-        lines += &format!("export WEBHOOK_BRIDGE_URL=http://{address}\n");
-    }
-    format!("{lines}webhook-bridge listens on http://{address}\n")
 }
 
 fn log(config: &Config) {

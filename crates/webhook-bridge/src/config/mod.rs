@@ -39,8 +39,8 @@ pub struct Config {
     /// The group it subscribes as. Bridges with stores of their own on one bus need groups of their own, for a group's
     /// members share its events. Default `webhook-bridge`.
     pub group: String,
-    /// Whether it subscribes: without it the bus's events are neither stored nor delivered, and the bridge only takes webhooks
-    /// in and publishes them. Default true.
+    /// Whether it subscribes: without it the bus's events are neither stored nor delivered here, but by others, who subscribe as
+    /// the group. Default true.
     pub subscribe: bool,
     /// Networks and ports that may be called although they are not public, such as `127.0.0.1/32:3000`. Default none.
     pub allow_targets: Vec<Allowed>,
@@ -162,7 +162,7 @@ impl Config {
         Self { group: name.into(), ..self }
     }
 
-    /// Only takes webhooks in: what is on the bus is for others to deliver.
+    /// Takes webhooks in for others to deliver, who subscribe as the group.
     #[must_use]
     pub fn without_subscription(self) -> Self {
         Self { subscribe: false, ..self }

@@ -61,7 +61,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         name: "subscribe",
         value: "BOOL",
-        help: "Whether the bus's events are stored and delivered: false for a bridge that only takes webhooks in [default: true]",
+        help: "Whether the bus's events are stored and delivered here: false where webhooks are taken in for others, who \
+               subscribe as the group [default: true]",
         set: |config, text| {
             config.subscribe = text.trim().parse().map_err(|_| Error::invalid("must be true or false"))?;
             Ok(())

@@ -19,6 +19,8 @@ const BATCH: usize = 256;
 const PAGE: u32 = 4096;
 /// How long it waits when the store cannot be read or written, before it tries again.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long what is published waits for others to be stored with: nobody but the same webhook, come again, waits for it.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// A webhook that was published, in its turn until it is stored.
 type Published = (Inbound, Held);
@@ -82,6 +84,7 @@ impl Memory {
     async fn write(&self, stop: &CancellationToken) {
         let (mut published, mut batch) = (self.published.lock().await, Vec::new());
         while stop.run_until_cancelled(published.recv_many(&mut batch, BATCH)).await.is_some() {
+            stop.run_until_cancelled(tokio::time::sleep(GATHER)).await;
             self.save(&mut batch, &mut published, stop).await;
         }
         self.save(&mut batch, &mut published, stop).await;

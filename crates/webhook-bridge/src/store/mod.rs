@@ -53,6 +53,10 @@ pub trait Store: Debug + Send + Sync {
     /// without gaps, in the order in which these calls were first polled. Each endpoint concerned is hinted.
     async fn ingest(&self, event: AnyEvent) -> Result<Ingested>;
 
+    /// As [`ingest`](Self::ingest), for whoever does not wait where nobody is owed the event: the answer may come a moment
+    /// later then.
+    async fn ingest_patiently(&self, event: AnyEvent) -> Result<Ingested>;
+
     /// Leases deliveries that are due: at most as many as wanted of each endpoint, the longest due first.
     ///
     /// The attempt is counted here, so that one that ends with its process is known. The lease runs out after the

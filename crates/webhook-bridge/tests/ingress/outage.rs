@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use webhook_bridge::Config;
+use webhook_bridge::{Bridge, Config, ErrorKind};
 
 use crate::redis::Redis;
 use crate::rig::{PATIENCE, Rig, now, standard};
@@ -87,15 +87,18 @@ async fn who_hangs_up_and_comes_again_has_it_published_once() {
 #[tokio::test]
 async fn a_bridge_that_does_not_subscribe_takes_webhooks_in_and_stores_no_event() {
     let redis = Redis::start().await;
-    let mut front = Rig::start(Config::new().bus(redis.url()).without_subscription()).await;
-    let before = Rig::on(Config::new().bus(redis.url()), tempfile::tempdir().unwrap()).await;
+    let alone = tempfile::tempdir().unwrap();
+    let early = Config::new().bus(redis.url()).without_subscription().data(alone.path());
+    let refused = Bridge::start(early.listen("127.0.0.1:0".parse().unwrap())).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::NotFound, "what nobody has a group for would be lost");
+    let behind = Rig::on(Config::new().bus(redis.url()), tempfile::tempdir().unwrap()).await;
+    let front = Rig::start(Config::new().bus(redis.url()).without_subscription()).await;
     assert_eq!(front.status("/in/shop", &standard("msg_1", now(), BODY), BODY).await, StatusCode::OK);
-    assert_eq!(front.next().await.id().as_str(), "msg_1");
-    let stored = async { while before.taken().await == 0 {} };
+    let stored = async { while behind.taken().await == 0 {} };
     timeout(PATIENCE, stored).await.expect("another bridge has it");
     assert_eq!(front.taken().await, 0);
     assert_eq!(front.status("/in/shop", &standard("msg_1", now(), BODY), BODY).await, StatusCode::OK);
     assert_eq!(front.count("known").await, 1, "it remembers what it published");
     front.stop().await;
-    before.stop().await;
+    behind.stop().await;
 }

@@ -214,6 +214,11 @@ fn error(cause: &rusqlite::Error) -> Error {
 impl Store for SqliteStore {
     async fn ingest(&self, event: AnyEvent) -> Result<Ingested> {
         let incoming = Incoming::new(event)?;
+        self.writer()?.call(move |write| ingest::ingest(write, &incoming)).await
+    }
+
+    async fn ingest_patiently(&self, event: AnyEvent) -> Result<Ingested> {
+        let incoming = Incoming::new(event)?;
         let is_patient = |ingested: &Ingested| ingested.deliveries == 0;
         self.writer()?.call_unless(is_patient, move |write| ingest::ingest(write, &incoming)).await
     }
@@ -373,7 +378,7 @@ impl Store for SqliteStore {
     }
 
     async fn remember(&self, inbound: Vec<Inbound>) -> Result<()> {
-        self.writer()?.call_unless(|()| true, move |write| inbound::remember(write, &inbound)).await
+        self.writer()?.call(move |write| inbound::remember(write, &inbound)).await
     }
 
     async fn event_log(&self, mode: Mode, filter: EventFilter) -> Result<LogPage<StoredEvent, u64>> {

@@ -28,7 +28,8 @@ use crate::store::{Front, Hints, Ticket};
 const BATCH: usize = 256;
 /// How much may wait before callers do: more than what the bus and the dispatcher have under way at most.
 const QUEUE: usize = 4096;
-/// How long what nobody waits for lets others join it: in all, and without any.
+/// How long what nobody waits for lets others join it, once any has: in all, and without any. So a stream gathers, and one
+/// after the other are committed at once.
 const PATIENCE: Duration = Duration::from_millis(10);
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -122,9 +123,10 @@ impl Writer {
         let (queue, asked) = mpsc::channel(QUEUE);
         let desk = Desk { connection, hints, front, metrics, routes: None, known: Known::default() };
         let unable = |cause| Error::new(ErrorKind::Internal, "no thread for the store").with_source(cause);
-        let clock = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(unable)?;
-        let asked = Queue { asked, clock };
-        let thread = thread::Builder::new().name("store-writer".into()).spawn(move || desk.run(asked));
+        // Made by the thread itself: it must not be dropped where others wait.
+        let clock = || tokio::runtime::Builder::new_current_thread().enable_time().build().ok();
+        let run = move || desk.run(Queue { asked, clock: clock() });
+        let thread = thread::Builder::new().name("store-writer".into()).spawn(run);
         let thread = thread.map_err(unable)?;
         Ok((Self { queue }, thread))
     }
@@ -167,8 +169,8 @@ fn closed() -> Error {
 /// What was asked and is not begun.
 struct Queue {
     asked: mpsc::Receiver<Box<dyn Job>>,
-    /// For waiting no longer than so long.
-    clock: Runtime,
+    /// For waiting no longer than so long; without one there is no patience.
+    clock: Option<Runtime>,
 }
 
 impl Queue {
@@ -179,7 +181,11 @@ impl Queue {
                 return None;
             }
             let Self { asked, clock } = self;
-            clock.block_on(async { timeout(patience.min(PAUSE), asked.recv()).await }).ok().flatten()
+            clock
+                .as_ref()?
+                .block_on(async { timeout(patience.min(PAUSE), asked.recv()).await })
+                .ok()
+                .flatten()
         })
     }
 }
@@ -198,7 +204,8 @@ impl Desk {
         while let Some(first) = queue.asked.blocking_recv() {
             let (mut batch, mut waited, began) = (vec![first], Duration::ZERO, Instant::now());
             let done = self.transact(&mut batch, |batch, is_waited_for| {
-                let patience = if is_waited_for { Duration::ZERO } else { PATIENCE.saturating_sub(waited) };
+                let alone = is_waited_for || batch == 1;
+                let patience = if alone { Duration::ZERO } else { PATIENCE.saturating_sub(waited) };
                 let asked = Instant::now();
                 let next = (batch < BATCH).then(|| queue.next(patience)).flatten();
                 waited += asked.elapsed();
