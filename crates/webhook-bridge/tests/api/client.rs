@@ -81,6 +81,13 @@ impl Client {
         response.headers()["etag"].to_str().unwrap().to_owned()
     }
 
+    /// The headers of what is there.
+    pub(crate) async fn head(&self, path: &str) -> http::HeaderMap {
+        let response = self.response(Request::builder().method(Method::GET), path, String::new()).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        response.headers().clone()
+    }
+
     /// Changes what has this `ETag`.
     pub(crate) async fn change(&self, path: &str, tag: &str, body: &Value) -> Answer {
         let request = Request::builder().method(Method::PATCH).header("if-match", tag);

@@ -1,5 +1,10 @@
 //! Dead letters of a group: paged, and removed when it is said which.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use eventbus::transport::Backlog;
 use eventbus::{AnyEvent, HandlerError, Retry};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -25,13 +30,55 @@ async fn gave_up(types: &[&str]) -> Scene {
             bus.publish(AnyEvent::from_json(live).unwrap()).await.unwrap();
         }
     }
-    let all = async {
-        while bus.backlog("ledger").await.unwrap().unwrap().dead < types.len() as u64 + 1 {
+    until(&scene, |backlog| backlog.dead == types.len() as u64 + 1).await;
+    scene
+}
+
+/// What was given up is handed out again when it is asked for, and none of it is lost.
+#[tokio::test]
+async fn what_is_redriven_comes_to_the_group_again() {
+    let (scene, mended, seen) =
+        (Scene::start().await, Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(Vec::new())));
+    let (works, came) = (Arc::clone(&mended), Arc::clone(&seen));
+    let handle = move |event: AnyEvent| {
+        let works = works.load(Ordering::SeqCst);
+        came.lock().unwrap().extend(works.then(|| event.id().to_string()));
+        async move { if works { Ok(()) } else { Err(HandlerError::permanent("the ledger is closed")) } }
+    };
+    let bus = scene.bridge.bus();
+    bus.subscribe("ledger").on(handle).retry(Retry::never()).start().await.unwrap();
+    for (id, event_type) in [("evt_1", "a.b"), ("evt_2", "a.c"), ("evt_3", "b.d")] {
+        let event = EVENT.replace("evt_1", id).replace("checkout.session.completed", event_type);
+        bus.publish(AnyEvent::from_json(event).unwrap()).await.unwrap();
+    }
+    until(&scene, |backlog| backlog.dead == 3).await;
+    mended.store(true, Ordering::SeqCst);
+    let redrive = async |asked: Value| {
+        scene.client.post("/v1/groups/ledger/redrive", &asked).await.1["dead_letters"].take()
+    };
+    assert_eq!(redrive(json!({ "dry_run": true })).await, 3);
+    until(&scene, |backlog| backlog.dead == 3 && backlog.unsettled() == 0).await;
+    let third = scene.client.get(LETTERS).await.1["list"][2]["id"].clone();
+    for (asked, count, expected) in [
+        (json!({ "dead_letter": third }), 1, vec!["evt_3"]),
+        (json!({ "types": "a.*" }), 2, vec!["evt_3", "evt_1", "evt_2"]),
+        (json!({}), 0, vec!["evt_3", "evt_1", "evt_2"]),
+    ] {
+        assert_eq!(redrive(asked).await, count);
+        until(&scene, |backlog| backlog.dead == 3 - expected.len() as u64 && backlog.unsettled() == 0).await;
+        assert_eq!(*seen.lock().unwrap(), expected);
+    }
+    scene.bridge.stop().await;
+}
+
+/// Waits until the group is so.
+async fn until(scene: &Scene, is: impl Fn(&Backlog) -> bool) {
+    let so = async {
+        while !is(&scene.bridge.bus().backlog("ledger").await.unwrap().unwrap()) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(30), all).await.expect("they are given up");
-    scene
+    tokio::time::timeout(Duration::from_secs(30), so).await.expect("the group gets there");
 }
 
 fn events(page: &Value) -> Vec<&str> {

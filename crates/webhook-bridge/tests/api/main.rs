@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper that fails is a test that fails")]
 
+#[allow(dead_code, reason = "the dashboard's tests need more of it")]
 mod client;
 mod document;
 mod groups;

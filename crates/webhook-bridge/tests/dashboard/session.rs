@@ -32,6 +32,42 @@ async fn a_browser_is_signed_in_by_a_key_and_out_again() {
     rig.end().await;
 }
 
+/// Were markup of somebody else's ever taken for the page's own, it could neither run nor tell anybody anything.
+#[tokio::test]
+async fn nothing_runs_in_a_page_or_is_asked_of_it_that_is_not_its_own() {
+    let rig = Rig::signed_in().await;
+    let inline = "const script = document.createElement('script'); script.textContent = 'window.ran = true';
+        document.body.append(script); return window.ran === true";
+    assert_eq!(rig.browser.run(inline).await, false, "a script in the markup");
+    let handler = "const button = document.createElement('button'); button.setAttribute('onclick', 'window.ran = true');
+        document.body.append(button); button.click(); return window.ran === true";
+    assert_eq!(rig.browser.run(handler).await, false, "a handler in the markup");
+    for (name, bytes) in [("", "text/html"), ("/app.js", "text/javascript"), ("/style.css", "text/css")] {
+        let headers = rig.api.head(&format!("/dashboard{name}")).await;
+        let word = |name: &str| headers[name].to_str().unwrap().to_owned();
+        assert!(word("content-type").starts_with(bytes), "{name}");
+        let policy = word("content-security-policy");
+        let rules: Vec<_> = policy.split("; ").collect();
+        for rule in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "connect-src 'self'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+        ] {
+            assert!(rules.contains(&rule), "{name}: {rule} in {policy}");
+        }
+        assert!(!policy.contains("unsafe") && !policy.contains('*') && !policy.contains("http"), "{policy}");
+        assert_eq!(word("referrer-policy"), "no-referrer");
+        assert_eq!(word("cross-origin-opener-policy"), "same-origin");
+        assert_eq!(word("cross-origin-resource-policy"), "same-origin");
+    }
+    drop(rig.browser);
+    rig.bridge.stop().await;
+}
+
 /// To cookies all ports of a host are one.
 #[tokio::test]
 async fn who_signs_in_at_two_bridges_of_one_host_is_signed_in_at_both() {
