@@ -59,3 +59,23 @@ pub struct SecretVersion {
     /// When it stops signing, once there is a newer one.
     pub expires_at: Option<Timestamp>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ApiKey, Mode};
+
+    /// However deep it lies in what somebody logs.
+    #[test]
+    fn neither_a_secret_nor_a_key_shows_in_debug() {
+        let (secret, key) = (Secret::new("whsec_abc"), ApiKey::generate(Mode::Live));
+        let shown =
+            format!("{:?} {:#?}", (&secret, &key, key.digest()), Some(vec![(secret.clone(), key.clone())]));
+        assert!(!shown.contains("abc") && !shown.contains(key.reveal()), "{shown}");
+        let digest: Vec<_> = key.digest().0.iter().map(u8::to_string).collect();
+        assert!(!shown.contains(&digest.join(", ")), "{shown}");
+        let rotation =
+            Rotation { secret: Sealed(b"sealed".to_vec()), overlap: Duration::ZERO, now: Timestamp::now() };
+        assert!(!format!("{rotation:?}").contains("115, 101"), "{rotation:?}");
+    }
+}

@@ -130,6 +130,31 @@ async fn deliveries_are_listed_page_by_page_each_once() {
     assert_eq!((odd.code, odd.out.as_str()), (3, ""), "{odd:?}");
 }
 
+/// Whatever somebody asks to be logged.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_and_no_key_is_logged() {
+    let (folder, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::start().await);
+    let path = folder.path().join("log");
+    let log = std::fs::File::create(&path).unwrap();
+    let more = ["--allow-targets", "127.0.0.1/32", "--log", "debug"];
+    let bridge = Serving::logging(&folder.path().join("data"), &more, log);
+    let made = bridge.json(&["endpoints", "create", &receiver.url(), "*"]);
+    bridge.call(&["trigger", "invoice.paid"]);
+    let request = receiver.next().await;
+    request.answer(StatusCode::OK);
+    let rotated = bridge.json(&["endpoints", "rotate", made["id"].as_str().unwrap()]);
+    until(&bridge, "succeeded", 1);
+    let mut hidden = bridge.keys.clone();
+    hidden.extend([&made["secret"], &rotated["secret"]].map(|secret| secret.as_str().unwrap().to_owned()));
+    hidden.push(request.header("webhook-signature").to_owned());
+    assert_eq!(bridge.stop(), Some(0));
+    let log = std::fs::read_to_string(&path).unwrap();
+    assert!(log.lines().any(|line| line.contains("DEBUG")), "{log}");
+    for secret in hidden {
+        assert!(!log.contains(&secret), "{secret} in {log}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn however_listening_is_told_to_end_its_endpoint_goes() {
     let (folder, mut receiver) = (tempfile::tempdir().unwrap(), Receiver::start().await);

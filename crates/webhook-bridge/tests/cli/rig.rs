@@ -59,9 +59,13 @@ fn said(output: &std::process::Output) -> Said {
 impl Serving {
     /// Over this folder, with whatever else; on a free port.
     pub(crate) fn start(folder: &Path, more: &[&str]) -> Self {
+        Self::logging(folder, more, Stdio::null())
+    }
+
+    /// The same, with its log there.
+    pub(crate) fn logging(folder: &Path, more: &[&str], log: impl Into<Stdio>) -> Self {
         let mut command = program(&["serve", "--listen", "127.0.0.1:0", "--data"]);
-        let child =
-            command.arg(folder).args(more).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let child = command.arg(folder).args(more).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut serving =
             Self { child: Begun(child), printed: String::new(), url: String::new(), keys: Vec::new() };
         let mut lines = BufReader::new(serving.child.0.stdout.take().unwrap()).lines();
