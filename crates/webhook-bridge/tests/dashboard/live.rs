@@ -62,6 +62,11 @@ async fn dead_letters_are_paged_and_purged_when_it_was_confirmed() {
     rig.browser.click("Purge").await;
     rig.browser.see("1 removed.").await;
     assert_eq!(dead().await, 59);
+    rig.browser.dress(400, "light").await;
+    let wide = rig.browser.run("return document.documentElement.scrollWidth").await.as_u64().unwrap();
+    assert!(wide <= 400, "{wide} wide");
+    rig.browser.picture("purge-400").await;
+    rig.browser.dress(1280, "light").await;
     rig.browser.click("Purge all…").await;
     rig.browser.see("58 are removed for good").await;
     rig.browser.picture("purge").await;
