@@ -180,3 +180,32 @@ impl fmt::Debug for Ingress {
         f.debug_list().entries(self.sources.keys()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signing::Refusal;
+
+    /// What comes after it; one that is new does not compile until it has its place.
+    fn next(refused: &Refused) -> Option<Refused> {
+        let error = || Error::invalid("x");
+        Some(match refused {
+            Refused::Unknown => Refused::Signature(Refusal::Unsigned),
+            Refused::Signature(Refusal::Unsigned) => Refused::Signature(Refusal::Malformed),
+            Refused::Signature(Refusal::Malformed) => Refused::Signature(Refusal::Stale),
+            Refused::Signature(Refusal::Stale) => Refused::Signature(Refusal::Forged),
+            Refused::Signature(Refusal::Forged) => Refused::TooLarge,
+            Refused::TooLarge => Refused::Encoded,
+            Refused::Encoded => Refused::Broken,
+            Refused::Broken => Refused::Event(error()),
+            Refused::Event(_) => Refused::Unavailable(error()),
+            Refused::Unavailable(_) => return None,
+        })
+    }
+
+    #[test]
+    fn whatever_may_become_of_a_webhook_is_counted_from_the_start() {
+        let refused = std::iter::successors(Some(Refused::Unknown), next).map(|refused| refused.reason());
+        assert_eq!(RESULTS[2..], refused.collect::<Vec<_>>());
+    }
+}

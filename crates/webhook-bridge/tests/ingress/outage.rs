@@ -99,6 +99,13 @@ async fn a_bridge_that_does_not_subscribe_takes_webhooks_in_and_stores_no_event(
     assert_eq!(front.taken().await, 0);
     assert_eq!(front.status("/in/shop", &standard("msg_1", now(), BODY), BODY).await, StatusCode::OK);
     assert_eq!(front.count("known").await, 1, "it remembers what it published");
+
+    let bearer = format!("Bearer {}", front.bridge.fresh_keys()[0].reveal());
+    let headers = vec![("authorization", bearer), ("content-type", "application/json".to_owned())];
+    let posted = r#"{"id":"evt_1","livemode":false,"type":"a.b","source":"shop","data":{},"created_at":"2026-01-01T00:00:00Z"}"#;
+    assert_eq!(front.status("/v1/events", &headers, posted).await, StatusCode::ACCEPTED);
+    let stored = r#"webhook_bridge_events_total{intake="http",mode="test",result="stored"}"#;
+    assert_eq!(front.metric(stored).await, 1, "what is posted to its own API it stores itself");
     front.stop().await;
     behind.stop().await;
 }

@@ -102,7 +102,8 @@ impl Rig {
         self.metric(r#"webhook_bridge_events_total{intake="bus",mode="test",result="stored"}"#).await
     }
 
-    async fn metric(&self, series: &str) -> u64 {
+    /// The value of a series.
+    pub(crate) async fn metric(&self, series: &str) -> u64 {
         let uri = format!("http://{}/metrics", self.bridge.address()).parse().unwrap();
         let body = self.client.get(uri).await.unwrap().into_body().collect().await.unwrap().to_bytes();
         let text = String::from_utf8(body.to_vec()).unwrap();
