@@ -69,7 +69,8 @@ pub async fn serve(
     let mut connections = JoinSet::new();
     while let Some((stream, place)) = stop.run_until_cancelled(next(&listener, &free)).await {
         while connections.try_join_next().is_some() {}
-        let (routes, stop) = (routes.clone(), stop.clone());
+        // Each its own, because looking at one takes its lock.
+        let (routes, stop) = (routes.clone(), stop.child_token());
         connections.spawn(async move {
             converse(stream, routes, limits, stop).await;
             drop(place);

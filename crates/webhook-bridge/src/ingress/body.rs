@@ -19,16 +19,11 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result
         return Err(Refused::TooLarge);
     }
     let mut frames = body.into_data_stream();
-    // Mostly there is one.
-    let Some(first) = frames.next().await else { return Ok(Bytes::new()) };
-    let first = within(first.map_err(|_| Refused::Broken)?, most)?;
-    let Some(second) = frames.next().await else { return Ok(first) };
-    let mut whole = BytesMut::from(first);
-    let mut next = Some(second);
-    while let Some(frame) = next {
+    // A copy, also where there is but one: frames are parts of the connection's buffer, which goes on being used.
+    let mut whole = BytesMut::new();
+    while let Some(frame) = frames.next().await {
         let frame = frame.map_err(|_| Refused::Broken)?;
         whole.extend_from_slice(&within(frame, most - whole.len())?);
-        next = frames.next().await;
     }
     Ok(whole.freeze())
 }

@@ -5,16 +5,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::model::InboundDigest;
 
-/// Bits: 8 MiB of them know 6 million webhooks with one wrong guess in a hundred, which costs a look into the store. With more,
-/// more are looked up.
-const BITS: u64 = 1 << 26;
+/// What is looked at of one webhook: a line of the processor's cache, so that it is fetched once.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Line([AtomicU64; 8]);
+
+/// Lines: 8 MiB of them know 6 million webhooks with one wrong guess in a hundred, which costs a look into the store. With
+/// more, more are looked up.
+const LINES: u64 = 1 << 17;
 /// Bits of each webhook.
-const EACH: u64 = 4;
+const EACH: u32 = 4;
 
 /// Says of nothing it was given that it cannot have come.
 #[derive(Debug)]
 pub(super) struct Filter {
-    words: Box<[AtomicU64]>,
+    lines: Box<[Line]>,
     hasher: RandomState,
     /// Whether it was given all that is stored.
     complete: AtomicBool,
@@ -23,13 +28,13 @@ pub(super) struct Filter {
 impl Filter {
     /// One that was given nothing, and says of everything that it may have come until it is complete.
     pub(super) fn new() -> Self {
-        let words = (0..BITS / 64).map(|_| AtomicU64::new(0)).collect();
-        Self { words, hasher: RandomState::new(), complete: AtomicBool::new(false) }
+        let lines = (0..LINES).map(|_| Line::default()).collect();
+        Self { lines, hasher: RandomState::new(), complete: AtomicBool::new(false) }
     }
 
     /// One without room, for a bridge that takes no webhooks.
     pub(super) fn none() -> Self {
-        Self { words: Box::default(), hasher: RandomState::new(), complete: AtomicBool::new(false) }
+        Self { lines: Box::default(), hasher: RandomState::new(), complete: AtomicBool::new(false) }
     }
 
     /// All that is stored was given to it.
@@ -38,26 +43,24 @@ impl Filter {
     }
 
     pub(super) fn add(&self, digest: InboundDigest) {
-        for bit in self.bits(digest) {
-            if let Some(word) = self.words.get((bit / 64) as usize) {
-                word.fetch_or(1 << (bit % 64), Ordering::Relaxed);
-            }
+        for (word, bit) in self.bits(digest) {
+            word.fetch_or(bit, Ordering::Relaxed);
         }
     }
 
     pub(super) fn may_have(&self, digest: InboundDigest) -> bool {
-        let is_set = |bit: u64| {
-            let word = self.words.get((bit / 64) as usize);
-            word.is_none_or(|word| word.load(Ordering::Relaxed) & 1 << (bit % 64) != 0)
-        };
+        let is_set = |(word, bit): (&AtomicU64, u64)| word.load(Ordering::Relaxed) & bit != 0;
         !self.complete.load(Ordering::Acquire) || self.bits(digest).all(is_set)
     }
 
-    /// Its bits: two halves of one hash make as many as are wanted.
-    fn bits(&self, digest: InboundDigest) -> impl Iterator<Item = u64> {
+    /// Its bits, each in a word of its line: parts of one hash that have nothing in common.
+    fn bits(&self, digest: InboundDigest) -> impl Iterator<Item = (&AtomicU64, u64)> {
         let hash = self.hasher.hash_one(digest);
-        let (first, step) = (hash >> 32, hash | 1);
-        (0..EACH).map(move |number| first.wrapping_add(number.wrapping_mul(step)) % BITS)
+        let line = self.lines.get((hash % LINES) as usize).into_iter();
+        let bit = move |number| (hash >> (64 - 9 * (number + 1))) as usize % 512;
+        line.flat_map(move |Line(words)| {
+            (0..EACH).map(move |number| (&words[bit(number) / 64], 1 << (bit(number) % 64)))
+        })
     }
 }
 

@@ -13,14 +13,14 @@ use crate::model::{Inbound, InboundDigest};
 use crate::store::Store;
 
 /// How much may be published and not stored yet before the next one waits.
-const QUEUE: usize = 1024;
+const QUEUE: usize = 8192;
 /// How many are stored together, and read together at the start.
-const BATCH: usize = 256;
+const BATCH: usize = 1024;
 const PAGE: u32 = 4096;
 /// How long it waits when the store cannot be read or written, before it tries again.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long what is published waits for others to be stored with: nobody but the same webhook, come again, waits for it.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(50);
 
 /// A webhook that was published, in its turn until it is stored.
 type Published = (Inbound, Held);
@@ -101,7 +101,9 @@ impl Memory {
             batch.push(more);
         }
         for some in batch.chunks(BATCH) {
-            let inbound: Vec<_> = some.iter().map(|(inbound, _)| *inbound).collect();
+            let mut inbound: Vec<_> = some.iter().map(|(inbound, _)| *inbound).collect();
+            // As they are stored, so that each page is changed once.
+            inbound.sort_unstable_by_key(|one| one.digest);
             // They are on the bus: whoever sent them must not send them again because of this.
             while let Err(error) = self.store.remember(inbound.clone()).await {
                 tracing::error!(%error, "webhooks were published and cannot be remembered");

@@ -35,6 +35,8 @@ mod refused;
 #[cfg(feature = "bridge")]
 mod seen;
 mod source;
+#[cfg(feature = "bridge")]
+mod uncancelled;
 
 pub use config::SourceConfig;
 pub use extract::Webhook;

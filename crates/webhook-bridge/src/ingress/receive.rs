@@ -20,6 +20,7 @@ use super::filter::Filter;
 use super::memory::Memory;
 use super::refused::Refused;
 use super::source::Source;
+use super::uncancelled::uncancelled;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metrics;
 use crate::model::{Inbound, Mode};
@@ -112,8 +113,7 @@ impl Ingress {
         // Whoever sent it may hang up while it is published: it is remembered all the same, or would be published again.
         let (ingress, source) = (Arc::clone(self), source.clone());
         let once = async move { ingress.once(&source, event).await };
-        let ended = |cause| Error::new(ErrorKind::Internal, "a webhook was cut off").with_source(cause);
-        tokio::spawn(once.in_current_span()).await.map_err(|cause| Refused::Unavailable(ended(cause)))?
+        uncancelled(once.in_current_span()).await
     }
 
     /// Publishes an event unless it was.

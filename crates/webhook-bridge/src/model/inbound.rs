@@ -18,7 +18,7 @@ pub struct Inbound {
 
 /// Half of the SHA-256 of the source's name, the event's mode and its id: short, since it is where a store has to look, and
 /// long enough that no two are ever the same.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InboundDigest(pub [u8; 16]);
 
 impl Inbound {
