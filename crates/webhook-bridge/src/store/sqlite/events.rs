@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use eventbus::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, Result, Row, Rows, Statement, params};
+use rusqlite::{Connection, OptionalExtension as _, Result, Row, Rows, params};
 
 use super::deliveries::WINDOW;
 use crate::model::{DeliveryFilter, EventBody, EventFilter, LogPage, Mode, News, StoredEvent};
@@ -12,10 +12,13 @@ pub(super) const WINDOWED: &str =
     "SELECT no, id, source, type, key, occurred_at, received_at, expires_at FROM event INDEXED BY event_mode
      WHERE livemode = ?1 AND no < ?2 ORDER BY no DESC LIMIT ?3";
 
-/// The same of those with a key.
+/// The same of those with a key, in one part of the log.
 pub(super) const OF_KEY: &str =
     "SELECT no, id, source, type, key, occurred_at, received_at, expires_at FROM event INDEXED BY event_key
-     WHERE livemode = ?1 AND no < ?2 AND key = ?4 ORDER BY no DESC LIMIT ?3";
+     WHERE no >> 12 = ?5 AND livemode = ?1 AND no < ?2 AND key = ?4 ORDER BY no DESC LIMIT ?3";
+
+/// How many bits a number has within its part of the log.
+const PART: u32 = 12;
 
 /// The newest after a number.
 pub(super) const NEWS: &str =
@@ -44,24 +47,17 @@ pub(super) fn list(
     filter: &EventFilter,
 ) -> Result<LogPage<StoredEvent, u64>> {
     let before = newest(connection, (filter.before, filter.until))?;
-    let mut statement = connection.prepare_cached(if filter.key.is_some() { OF_KEY } else { WINDOWED })?;
-    let mut rows = window(&mut statement, (mode, before), filter.key.as_deref())?;
-    let (mut list, mut seen, mut next) = (Vec::new(), 0, None);
-    while let Some(row) = rows.next()? {
+    let (mut list, mut next) = (Vec::new(), None);
+    let more = walk(connection, (mode, before), filter.key.as_deref(), |row| {
         let event = event(row)?;
-        seen += 1;
-        next = Some(event.no);
-        if filter.since.is_some_and(|since| event.received_at < since) {
-            return Ok(LogPage { list, next: None });
-        }
-        if filter.matches(&event) {
+        let is_over = filter.since.is_some_and(|since| event.received_at < since);
+        next = Some(event.no).filter(|_| !is_over);
+        if !is_over && filter.matches(&event) {
             list.push(event);
         }
-        if list.len() as u64 == u64::from(filter.limit) {
-            return Ok(LogPage { list, next });
-        }
-    }
-    Ok(LogPage { list, next: next.filter(|_| seen == WINDOW) })
+        Ok(!is_over && (list.len() as u64) < u64::from(filter.limit))
+    })?;
+    Ok(LogPage { list, next: next.filter(|_| more) })
 }
 
 /// The newest events after a number, and how many that leaves out; after none, only the number of the newest.
@@ -96,15 +92,40 @@ fn newest(connection: &Connection, (before, until): (Option<u64>, Option<Timesta
     }
 }
 
-fn window<'s>(
-    statement: &'s mut Statement<'_>,
+/// Shows the events of a mode, or those of a key in it, the newest first, as long as `visit` goes on and no more than a
+/// window; tells whether there may be others.
+///
+/// Keys are found part by part: each has its own range of the index, so that new ones are written where the last ones were.
+fn walk(
+    connection: &Connection,
     (mode, before): (Mode, i64),
     key: Option<&str>,
-) -> Result<Rows<'s>> {
-    match key {
-        Some(key) => statement.query(params![mode.is_live(), before, WINDOW, key]),
-        None => statement.query(params![mode.is_live(), before, WINDOW]),
+    mut visit: impl FnMut(&Row<'_>) -> Result<bool>,
+) -> Result<bool> {
+    // How many more may be shown, after these rows.
+    let mut show = |mut rows: Rows<'_>, mut left: u32| -> Result<u32> {
+        while left > 0
+            && let Some(row) = rows.next()?
+        {
+            left = if visit(row)? { left - 1 } else { 0 };
+        }
+        Ok(left)
+    };
+    let Some(key) = key else {
+        let mut all = connection.prepare_cached(WINDOWED)?;
+        return Ok(show(all.query(params![mode.is_live(), before, WINDOW])?, WINDOW)? == 0);
+    };
+    let ends = "SELECT (SELECT min(no) FROM event), (SELECT max(no) FROM event)";
+    let ends = connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some::<i64>(first), Some::<i64>(last)) = ends else { return Ok(false) };
+    let (mut of_key, mut left) = (connection.prepare_cached(OF_KEY)?, WINDOW);
+    for part in (first >> PART..=last.min(before.saturating_sub(1)) >> PART).rev() {
+        left = show(of_key.query(params![mode.is_live(), before, left, key, part])?, left)?;
+        if left == 0 {
+            return Ok(true);
+        }
     }
+    Ok(false)
 }
 
 /// The numbers of the events whose deliveries a page may have, the newest first, and when each was stored: of an id, of a
@@ -118,9 +139,12 @@ pub(super) fn numbers(
     let before = newest(connection, (filter.before.map(|(event, _)| event.saturating_add(1)), filter.until))?;
     let number = |row: &Row<'_>| Ok((row.get(0)?, Timestamp::from_millis(row.get(6)?)));
     let Some(id) = &filter.event else {
-        let mut statement =
-            connection.prepare_cached(if filter.event_key.is_some() { OF_KEY } else { WINDOWED })?;
-        return window(&mut statement, (mode, before), filter.event_key.as_deref())?.mapped(number).collect();
+        let mut numbers = Vec::new();
+        walk(connection, (mode, before), filter.event_key.as_deref(), |row| {
+            numbers.push(number(row)?);
+            Ok(true)
+        })?;
+        return Ok(numbers);
     };
     // As many as there are sources.
     let mut statement = connection.prepare_cached(OF_ID)?;

@@ -70,7 +70,7 @@ pub(super) fn ingest(write: &mut Write<'_>, incoming: &Incoming) -> Result<Inges
     }
     let sent = write.sent.len() - begun;
     if sent < endpoints.len() && write.front.is_some() {
-        write.known.contents.keep(event_no, incoming.content(now));
+        write.known.contents.offer(event_no, incoming.content(now));
     }
     Ok(Ingested { deliveries: u32::try_from(endpoints.len()).unwrap_or(u32::MAX), duplicate: false })
 }

@@ -220,7 +220,7 @@ const QUERIES: &[(&str, &[&str])] = &[
     (events::BETWEEN, &["event_mode (livemode=? AND rowid>? AND rowid<?)"]),
     (statistics::NEWEST, &["PRIMARY KEY (endpoint_no=?)"]),
     (sent::DELIVERY, &["PRIMARY KEY (endpoint_no=? AND sequence=?)", "INTEGER PRIMARY KEY (rowid=?)"]),
-    (events::OF_KEY, &["event_key (livemode=? AND key=? AND rowid<?)"]),
+    (events::OF_KEY, &["event_key (<expr>=? AND livemode=? AND key=? AND rowid<?)"]),
     (events::FROM, &["INTEGER PRIMARY KEY (rowid>?)"]),
     (events::OF_ID, &["event_identity (livemode=? AND id=?)"]),
     (replay::RANGE, &["INTEGER PRIMARY KEY (rowid>?)", "delivery_event (event_no=? AND endpoint_no=?)"]),
