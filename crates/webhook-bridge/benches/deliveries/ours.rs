@@ -49,8 +49,8 @@ impl Contender for Ours {
     async fn start(urls: Vec<String>, load: &Load) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("bridge.sqlite");
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(&path, Timestamp::now()).expect("a new store"));
+        let open = || SqliteStore::open(&path, Timestamp::now()).expect("nobody else has it");
+        let store = open();
         let vault = Arc::new(Vault::new(&[7; 32]).expect("32 bytes"));
         let sends = !urls.is_empty();
         let nowhere = || (0..load.endpoints).map(|number| format!("http://127.0.0.1:9/{number}")).collect();
@@ -62,7 +62,10 @@ impl Contender for Ours {
             let new = NewEndpoint { max_in_flight: load.most(), ..new };
             store.create_endpoint(new, Timestamp::now()).await.expect("it is stored");
         }
+        store.close().await;
+        drop(store);
         fill::delivered(folder.path(), load.stored, 1);
+        let store: Arc<dyn Store> = Arc::new(open());
         let allowed = vec!["127.0.0.1/32".parse().expect("a network")];
         let sender = Sender::new(allowed, vault).expect("TLS is there");
         let stop = CancellationToken::new();

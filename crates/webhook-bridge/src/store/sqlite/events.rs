@@ -5,6 +5,7 @@ use eventbus::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Result, Row, Rows, params};
 
 use super::deliveries::WINDOW;
+use super::identities::parts;
 use crate::model::{DeliveryFilter, EventBody, EventFilter, LogPage, Mode, News, StoredEvent};
 
 /// A window of the events of a mode, backwards. The body is the last column, so it is not read.
@@ -16,9 +17,6 @@ pub(super) const WINDOWED: &str =
 pub(super) const OF_KEY: &str =
     "SELECT no, id, source, type, key, occurred_at, received_at, expires_at FROM event INDEXED BY event_key
      WHERE no >> 12 = ?5 AND livemode = ?1 AND no < ?2 AND key = ?4 ORDER BY no DESC LIMIT ?3";
-
-/// How many bits a number has within its part of the log.
-const PART: u32 = 12;
 
 /// The newest after a number.
 pub(super) const NEWS: &str =
@@ -35,10 +33,10 @@ const COUNTED: u32 = 10_000;
 /// The next event from a number on.
 pub(super) const FROM: &str = "SELECT no, received_at FROM event WHERE no >= ?1 ORDER BY no LIMIT 1";
 
-/// Those of an id, one of each source.
+/// Those of an id, of each source, in one part of the log.
 pub(super) const OF_ID: &str =
-    "SELECT no, id, source, type, key, occurred_at, received_at, expires_at, body FROM event
-     WHERE livemode = ?1 AND id = ?2 ORDER BY source";
+    "SELECT no, id, source, type, key, occurred_at, received_at, expires_at, body FROM event INDEXED BY event_identity
+     WHERE no >> 12 = ?3 AND livemode = ?1 AND id = ?2";
 
 /// A page of the events of a mode, the newest first.
 pub(super) fn list(
@@ -115,11 +113,8 @@ fn walk(
         let mut all = connection.prepare_cached(WINDOWED)?;
         return Ok(show(all.query(params![mode.is_live(), before, WINDOW])?, WINDOW)? == 0);
     };
-    let ends = "SELECT (SELECT min(no) FROM event), (SELECT max(no) FROM event)";
-    let ends = connection.query_row(ends, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (Some::<i64>(first), Some::<i64>(last)) = ends else { return Ok(false) };
     let (mut of_key, mut left) = (connection.prepare_cached(OF_KEY)?, WINDOW);
-    for part in (first >> PART..=last.min(before.saturating_sub(1)) >> PART).rev() {
+    for part in parts(connection, before)?.rev() {
         left = show(of_key.query(params![mode.is_live(), before, left, key, part])?, left)?;
         if left == 0 {
             return Ok(true);
@@ -146,10 +141,7 @@ pub(super) fn numbers(
         })?;
         return Ok(numbers);
     };
-    // As many as there are sources.
-    let mut statement = connection.prepare_cached(OF_ID)?;
-    let rows = statement.query_map(params![mode.is_live(), id], number)?;
-    let mut numbers: Vec<(u64, Timestamp)> = rows.collect::<Result<_>>()?;
+    let mut numbers: Vec<(u64, Timestamp)> = of_id(connection, (mode, id), number)?;
     numbers.retain(|(no, _)| i64::try_from(*no).is_ok_and(|no| no < before));
     numbers.sort_unstable_by(|one, other| other.cmp(one));
     Ok(numbers)
@@ -178,12 +170,27 @@ pub(super) fn first_since(connection: &Connection, time: Timestamp) -> Result<i6
 
 /// The events of an id, one of each source.
 pub(super) fn find(connection: &Connection, mode: Mode, id: &str) -> Result<Vec<EventBody>> {
-    let mut statement = connection.prepare_cached(OF_ID)?;
-    let rows = statement.query_map(params![mode.is_live(), id], |row| {
+    let mut found = of_id(connection, (mode, id), |row| {
         let body = Bytes::from(row.get::<_, Vec<u8>>(8)?);
         Ok(EventBody { event: event(row)?, body: Some(body).filter(|body| !body.is_empty()) })
     })?;
-    rows.collect()
+    found.sort_unstable_by(|one, other| one.event.source.cmp(&other.event.source));
+    Ok(found)
+}
+
+/// The rows of an id, as many as there are sources: a look into each part of the log.
+fn of_id<T>(
+    connection: &Connection,
+    (mode, id): (Mode, &str),
+    read: impl Fn(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let (mut of_id, mut found) = (connection.prepare_cached(OF_ID)?, Vec::new());
+    for part in parts(connection, i64::MAX)? {
+        for row in of_id.query_map(params![mode.is_live(), id, part], &read)? {
+            found.push(row?);
+        }
+    }
+    Ok(found)
 }
 
 fn event(row: &Row<'_>) -> Result<StoredEvent> {

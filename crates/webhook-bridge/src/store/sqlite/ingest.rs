@@ -13,10 +13,10 @@ use super::writer::Write;
 use crate::model::{Ingested, Mode, Payload};
 use crate::trace;
 
-/// An event, unless it is there already.
+/// An event.
 pub(super) const EVENT: &str =
     "INSERT INTO event (livemode, source, id, type, key, trace, occurred_at, received_at, body, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (livemode, source, id) DO NOTHING";
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 
 /// An event to be stored: its envelope as it travelled and its bytes as they came; no part of the body is parsed.
 pub(super) struct Incoming {
@@ -78,8 +78,11 @@ pub(super) fn ingest(write: &mut Write<'_>, incoming: &Incoming) -> Result<Inges
 /// Stores an event, unless it is there already; gives its number.
 pub(super) fn insert(write: &mut Write<'_>, incoming: &Incoming, now: Timestamp) -> Result<Option<i64>> {
     let event = &incoming.event;
-    let statement = write.statements.find(EVENT)?;
-    let inserted = statement.execute(params![
+    let identity = (event.livemode(), event.id().as_str(), event.source().as_str());
+    if write.identities.have(identity, &mut write.statements)? {
+        return Ok(None);
+    }
+    write.statements.find(EVENT)?.execute(params![
         event.livemode(),
         event.source().as_str(),
         event.id().as_str(),
@@ -91,5 +94,7 @@ pub(super) fn insert(write: &mut Write<'_>, incoming: &Incoming, now: Timestamp)
         &incoming.body[..],
         incoming.expires_at.map(Timestamp::as_millis),
     ])?;
-    Ok((inserted == 1).then(|| write.connection.last_insert_rowid()))
+    let no = write.connection.last_insert_rowid();
+    write.identities.add(no, identity);
+    Ok(Some(no))
 }

@@ -11,9 +11,11 @@ mod deliveries;
 mod due;
 mod endpoints;
 mod events;
+mod file;
 mod finish;
 mod formats;
 mod health;
+mod identities;
 mod inbound;
 mod ingest;
 mod keys;
@@ -37,9 +39,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
-use std::fs::{File, OpenOptions, Permissions};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -48,9 +49,10 @@ use async_trait::async_trait;
 use eventbus::transport::Order;
 use eventbus::{AnyEvent, Timestamp};
 use rusqlite::Connection;
-use rusqlite::config::DbConfig;
 use rustix::fs::{FlockOperation, flock};
 
+use self::file::{check, connect, lock, private};
+use self::identities::Identities;
 use self::ingest::Incoming;
 use self::keys::Uses;
 use self::known::Known;
@@ -109,8 +111,10 @@ impl SqliteStore {
         schema::migrate(&mut connection).map_err(|cause| error(&cause))?;
         let hints = Arc::new(Hints::default());
         metrics.reclaimed(recover(&connection, now).map_err(|cause| error(&cause))?);
-        let front = Attached::default();
-        let (writer, thread) = Writer::start(connection, Arc::clone(&hints), Arc::clone(&front), metrics)?;
+        let (front, identities) =
+            (Attached::default(), Identities::read(&connection).map_err(|cause| error(&cause))?);
+        let (writer, thread) =
+            Writer::start((connection, identities), Arc::clone(&hints), Arc::clone(&front), metrics)?;
         let writer = Mutex::new(Some((Arc::new(writer), thread)));
         Ok(Self { writer, reader: Reader::new(path), hints, front, uses: Uses::default(), lock })
     }
@@ -122,77 +126,19 @@ impl SqliteStore {
     }
 }
 
-/// One bridge per file: two would hold each other's leases for lost.
-fn lock(path: &Path) -> Result<File> {
-    let beside = path.with_extension("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&beside);
-    let unusable =
-        |cause| Error::invalid(format!("{}: cannot be written", beside.display())).with_source(cause);
-    let file = file.map_err(unusable)?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|cause| {
-        let message = format!("{}: another bridge has it", path.display());
-        Error::new(ErrorKind::Conflict, message).with_source(std::io::Error::from(cause))
-    })?;
-    Ok(file)
-}
-
-/// The file is its owner's alone, whatever the folder allows: SQLite makes the files beside it with the same permissions.
-fn private(path: &Path) -> Result<()> {
-    let unusable = |cause| Error::invalid(format!("{}: cannot be used", path.display())).with_source(cause);
-    let made = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path);
-    drop(made.map_err(unusable)?);
-    for end in ["", "-wal", "-shm"] {
-        let file = format!("{}{end}", path.display());
-        match std::fs::set_permissions(&file, Permissions::from_mode(0o600)) {
-            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => return Err(unusable(cause)),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// How many pages of 4 KiB gather beside the file before they are copied into it, and how many are kept in memory.
-const PAGES: u32 = 4000;
-
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
-    connection.set_prepared_statement_cache_capacity(128);
-    plan_once(&connection)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    // Pages that each commit changes are copied into the file once for many of them.
-    connection.pragma_update(None, "wal_autocheckpoint", PAGES)?;
-    connection.pragma_update(None, "cache_size", PAGES)?;
-    Ok(connection)
-}
-
-/// Keeps the plan of a statement whatever is bound to it: otherwise SQLite plans those with partial indexes anew each time.
-fn plan_once(connection: &Connection) -> rusqlite::Result<()> {
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
-}
-
-/// Refuses a file that a newer bridge wrote.
-fn check(connection: &Connection) -> Result<()> {
-    let version: usize = connection
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(|cause| error(&cause))?;
-    if version > schema::newest() {
-        return Err(Error::new(
-            ErrorKind::Conflict,
-            format!("the store has version {version}, of a newer bridge"),
-        ));
-    }
-    Ok(())
-}
-
 /// All leases are those of a process that is gone: nobody else has the lock.
 fn recover(connection: &Connection, now: Timestamp) -> rusqlite::Result<Reclaimed> {
-    let (mut routes, mut known, mut hints) = (None, Known::default(), std::collections::HashMap::new());
     let transaction = connection.unchecked_transaction()?;
-    let (routes, known, hints) = (&mut routes, &mut known, &mut hints);
-    let statements = Statements::of(connection);
-    let mut write =
-        Write { connection, statements, routes, known, hints, front: None, sent: &mut Vec::new() };
+    let mut write = Write {
+        connection,
+        statements: Statements::of(connection),
+        routes: &mut None,
+        known: &mut Known::default(),
+        identities: &mut Identities::default(),
+        hints: &mut HashMap::new(),
+        front: None,
+        sent: &mut Vec::new(),
+    };
     let reclaimed = reclaim::reclaim(&mut write, (Timestamp::from_millis(i64::MAX), now), &HashSet::new())?;
     drop(write);
     transaction.commit()?;

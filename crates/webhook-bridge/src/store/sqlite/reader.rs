@@ -51,7 +51,7 @@ impl Reader {
         let open = || {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(&*self.path, flags)?;
-            super::plan_once(&connection)?;
+            super::file::plan_once(&connection)?;
             Ok(connection)
         };
         idle.map_or_else(open, Ok).map_err(|cause| super::error(&cause))

@@ -1,5 +1,7 @@
 //! The suite of all stores over SQLite, and what only SQLite promises: one bridge per file, and queries by index.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use super::*;
@@ -157,6 +159,29 @@ async fn pages_go_on_where_a_window_ended() {
     assert_eq!(found, ["e7000", "e1"]);
 }
 
+/// Whatever part of the log it is in, and whichever bridge stored it.
+#[tokio::test]
+async fn what_came_long_ago_is_known_and_found() {
+    let (file, now) = (file(), Timestamp::now());
+    drop(file.open(now).await);
+    Connection::open(file.folder.path().join("s.sqlite")).unwrap().execute_batch(FILL).unwrap();
+    let shop = Shop::open(&file).await;
+    for no in [1, 4095, 4096, 30_000, 60_000] {
+        let id = format!("e{no}");
+        assert!(shop.ingest(&id).await.duplicate, "{id}");
+        let found = shop.store.event(Mode::Test, id.clone()).await.unwrap();
+        assert_eq!(found.iter().map(|one| one.event.no).collect::<Vec<_>>(), [no], "{id}");
+    }
+    assert!(!shop.ingest("new").await.duplicate);
+    assert!(shop.ingest("new").await.duplicate);
+    let shop = shop.reopen(&file).await;
+    assert!(shop.ingest("new").await.duplicate);
+    let filter = EventFilter { key: Some("7".to_owned()), limit: 100, ..EventFilter::default() };
+    let found = shop.store.event_log(Mode::Test, filter).await.unwrap().list;
+    let expected: Vec<u64> = (0..60).rev().map(|thousand| thousand * 1000 + 7).collect();
+    assert_eq!(found.iter().map(|one| one.no).collect::<Vec<_>>(), expected);
+}
+
 /// An event owed to more endpoints than a page looks through.
 #[tokio::test]
 async fn who_is_the_last_of_many_is_found() {
@@ -222,7 +247,8 @@ const QUERIES: &[(&str, &[&str])] = &[
     (sent::DELIVERY, &["PRIMARY KEY (endpoint_no=? AND sequence=?)", "INTEGER PRIMARY KEY (rowid=?)"]),
     (events::OF_KEY, &["event_key (<expr>=? AND livemode=? AND key=? AND rowid<?)"]),
     (events::FROM, &["INTEGER PRIMARY KEY (rowid>?)"]),
-    (events::OF_ID, &["event_identity (livemode=? AND id=?)"]),
+    (events::OF_ID, &["event_identity (<expr>=? AND livemode=? AND id=?)"]),
+    (identities::KNOWN, &["event_identity (<expr>=? AND livemode=? AND id=? AND source=?)"]),
     (replay::RANGE, &["INTEGER PRIMARY KEY (rowid>?)", "delivery_event (event_no=? AND endpoint_no=?)"]),
     (line::FIRST, &["delivery_line (endpoint_no=? AND key=?)"]),
     (publishing::EXPIRED, &["idempotency_expiry (expires_at<?)"]),

@@ -16,6 +16,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::identities::Identities;
 use super::known::Known;
 use super::routes::Routes;
 use super::statements::Statements;
@@ -41,6 +42,7 @@ pub(super) struct Write<'a> {
     /// Which endpoints want what, as of this transaction; `None` when endpoints changed since it was read.
     pub(super) routes: &'a mut Option<Routes>,
     pub(super) known: &'a mut Known,
+    pub(super) identities: &'a mut Identities,
     /// What became due; told to the dispatcher after the commit.
     pub(super) hints: &'a mut HashMap<EndpointKey, Timestamp>,
     /// Who may have room for what is stored.
@@ -115,13 +117,14 @@ where
 impl Writer {
     /// Starts the thread. It ends when this handle is dropped and all that was asked is done.
     pub(super) fn start(
-        connection: Connection,
+        (connection, identities): (Connection, Identities),
         hints: Arc<Hints>,
         front: Attached,
         metrics: Arc<Metrics>,
     ) -> Result<(Self, JoinHandle<()>)> {
         let (queue, asked) = mpsc::channel(QUEUE);
-        let desk = Desk { connection, hints, front, metrics, routes: None, known: Known::default() };
+        let (routes, known) = (None, Known::default());
+        let desk = Desk { connection, hints, front, metrics, routes, known, identities };
         let unable = |cause| Error::new(ErrorKind::Internal, "no thread for the store").with_source(cause);
         // Made by the thread itself: it must not be dropped where others wait.
         let clock = || tokio::runtime::Builder::new_current_thread().enable_time().build().ok();
@@ -197,6 +200,8 @@ struct Desk {
     front: Attached,
     routes: Option<Routes>,
     known: Known,
+    /// Outlives a transaction that is undone: it may know more than is stored.
+    identities: Identities,
 }
 
 impl Desk {
@@ -258,6 +263,9 @@ impl Desk {
             self.hints.post(hints);
         }
         self.hints.committed();
+        if let Err(cause) = self.identities.settle(&self.connection) {
+            tracing::warn!(%cause, "what is known of events that are forgotten is kept");
+        }
         for (delivery, ticket) in sent {
             ticket.send(delivery);
         }
@@ -273,9 +281,11 @@ impl Desk {
         let front =
             self.front.read().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(Weak::upgrade);
         let (connection, routes, known) = (&self.connection, &mut self.routes, &mut self.known);
+        let identities = &mut self.identities;
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let statements = Statements::of(connection);
-        let mut write = Write { connection, statements, routes, known, hints, front: front.as_deref(), sent };
+        let front = front.as_deref();
+        let mut write = Write { connection, statements, routes, known, identities, hints, front, sent };
         let (mut done, mut is_waited_for) = (0, false);
         loop {
             while let Some(job) = batch.get_mut(done) {
@@ -321,8 +331,13 @@ mod tests {
     async fn what_cannot_be_done_is_undone_alone_and_the_others_are_done_together() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE sequence (endpoint_no, next); CREATE TABLE done (n)").unwrap();
-        let (writer, thread) =
-            Writer::start(connection, Arc::default(), Attached::default(), Arc::default()).unwrap();
+        let (writer, thread) = Writer::start(
+            (connection, Identities::default()),
+            Arc::default(),
+            Attached::default(),
+            Arc::default(),
+        )
+        .unwrap();
         let (begin, begun) = oneshot::channel();
         let (open, gate) = std::sync::mpsc::channel::<()>();
         let mut begin = Some(begin);
@@ -372,7 +387,8 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE sequence (endpoint_no, next); CREATE TABLE done (n)").unwrap();
         let (hints, front, metrics) = (Arc::default(), Attached::default(), Arc::default());
-        let mut desk = Desk { connection, hints, metrics, front, routes: None, known: Known::default() };
+        let (routes, known, identities) = (None, Known::default(), Identities::default());
+        let mut desk = Desk { connection, hints, metrics, front, routes, known, identities };
         let job = |number: i64, is_patient: fn(&i64) -> bool| {
             let (reply, answer) = oneshot::channel();
             let work = move |write: &mut Write<'_>| {

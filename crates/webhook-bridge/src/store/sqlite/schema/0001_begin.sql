@@ -79,12 +79,12 @@ CREATE TABLE event (
     is_test INTEGER NOT NULL DEFAULT 0 CHECK (is_test IN (0, 1)),
     body BLOB NOT NULL
 ) STRICT;
--- The source last, so that an event is found by its id alone.
-CREATE UNIQUE INDEX event_identity ON event (livemode, id, source);
--- The logs, each by number: of a mode, and of what has a key. Keys are apart for every 4096 events, so that new ones do not
--- change a page each, anywhere among all that ever were.
-CREATE INDEX event_mode ON event (livemode);
+-- By id, source last so that one is found without it, and by key: apart for every 4096 events, so that new ones do not change
+-- a page each, anywhere among all that ever were. That an id is in one part only is seen to by whoever stores it.
+CREATE UNIQUE INDEX event_identity ON event (no >> 12, livemode, id, source);
 CREATE INDEX event_key ON event (no >> 12, livemode, key) WHERE key IS NOT NULL;
+-- The log of a mode, by number.
+CREATE INDEX event_mode ON event (livemode);
 
 -- Clustered by endpoint and number: an endpoint's log is one range. One state at a time, and only one that is last:
 -- 0 pending, 1 leased, 2 succeeded, 3 exhausted, 4 expired, 5 refused, 6 cancelled, 7 waiting for its key, 8 parked.
