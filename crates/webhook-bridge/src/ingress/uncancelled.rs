@@ -75,6 +75,6 @@ mod tests {
     #[tokio::test]
     #[should_panic(expected = "once")]
     async fn what_panics_is_not_begun_again() {
-        uncancelled(async { panic!("once") }).await
+        uncancelled(async { panic!("once") }).await;
     }
 }

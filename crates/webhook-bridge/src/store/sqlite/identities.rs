@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, RandomState};
-use std::ops::RangeInclusive;
+use std::ops::Range;
 
 use rusqlite::{Connection, Result, params};
 
@@ -71,9 +71,9 @@ impl Identities {
 
     /// Whether an event is stored.
     pub(super) fn have(&self, identity: Identity<'_>, statements: &mut Statements<'_>) -> Result<bool> {
-        let (livemode, id, source) = identity;
+        let ((livemode, id, source), places) = (identity, self.places(identity));
         for (group, filters) in self.groups.iter().rev() {
-            let mut may_have = self.places(identity).fold(u64::MAX, |all, place| all & filters[place]);
+            let mut may_have = places.clone().fold(u64::MAX, |all, place| all & filters[place]);
             while may_have != 0 {
                 let part = (group << GROUP) + i64::from(may_have.trailing_zeros());
                 if statements.find(KNOWN)?.exists(params![part, livemode, id, source])? {
@@ -89,14 +89,14 @@ impl Identities {
     pub(super) fn settle(&mut self, connection: &Connection) -> Result<()> {
         if std::mem::take(&mut self.grew) {
             let stored = parts(connection, i64::MAX)?;
-            let groups = stored.start() >> GROUP..=stored.end() >> GROUP;
+            let groups = stored.start >> GROUP..=(stored.end - 1) >> GROUP;
             self.groups.retain(|group, _| groups.contains(group));
         }
         Ok(())
     }
 
     /// Its places: two halves of one hash make as many as are wanted.
-    fn places(&self, identity: Identity<'_>) -> impl Iterator<Item = usize> + use<> {
+    fn places(&self, identity: Identity<'_>) -> impl Iterator<Item = usize> + Clone + use<> {
         let hash = self.hasher.hash_one(identity);
         let (first, step) = (hash as u16, (hash >> 16) as u16 | 1);
         (0..EACH).map(move |number| first.wrapping_add(number.wrapping_mul(step)).into())
@@ -104,10 +104,10 @@ impl Identities {
 }
 
 /// The parts of the log with events before this number, the first to the last.
-pub(super) fn parts(connection: &Connection, before: i64) -> Result<RangeInclusive<i64>> {
+pub(super) fn parts(connection: &Connection, before: i64) -> Result<Range<i64>> {
     let ends = connection.prepare_cached(ENDS)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (Some::<i64>(first), Some::<i64>(last)) = ends else { return Ok(1..=0) };
-    Ok(first >> PART..=last.min(before.saturating_sub(1)) >> PART)
+    let (Some::<i64>(first), Some::<i64>(last)) = ends else { return Ok(0..0) };
+    Ok(first >> PART..(last.min(before.saturating_sub(1)) >> PART) + 1)
 }
 
 #[cfg(test)]
