@@ -9,7 +9,7 @@ use eventbus::conformance::{Fault, VirtualHost};
 use eventbus::transport::Order;
 use eventbus::{AnyEvent, Context, ErrorKind, EventBus, HandlerError, Retry, Select, Subscription};
 use futures::StreamExt as _;
-use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions};
+use lapin::options::{BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel};
 use tokio::sync::Notify;
@@ -59,12 +59,13 @@ fn labelled(event: &AnyEvent, (stage, turn): (&str, i64), place: i64) -> BasicPr
     BasicProperties::default().with_message_id(event.id().as_str().into()).with_headers(headers)
 }
 
+/// A copy that is confirmed: one that is not may be on its way when the next member looks, and is not kept.
 async fn keep(channel: &Channel, event: &AnyEvent, properties: BasicProperties) {
+    channel.confirm_select(ConfirmSelectOptions::default()).await.expect("the broker confirms");
     let (options, body) = (BasicPublishOptions::default(), event.to_json().expect("it has a body"));
-    channel
-        .basic_publish("".into(), "bus/g/kept".into(), options, &body, properties)
-        .await
-        .expect("it is sent");
+    let sent = channel.basic_publish("".into(), "bus/g/kept".into(), options, &body, properties).await;
+    let told = sent.expect("it is sent").await.expect("it is answered");
+    assert!(told.is_ack(), "{told:?}");
 }
 
 #[tokio::test]
