@@ -53,7 +53,7 @@ impl Filter {
         !self.complete.load(Ordering::Acquire) || self.bits(digest).all(is_set)
     }
 
-    /// Its bits, each in a word of its line: parts of one hash that have nothing in common.
+    /// Its bits, each with its word of the line: parts of one hash that have nothing in common.
     fn bits(&self, digest: InboundDigest) -> impl Iterator<Item = (&AtomicU64, u64)> {
         let hash = self.hasher.hash_one(digest);
         let line = self.lines.get((hash % LINES) as usize).into_iter();

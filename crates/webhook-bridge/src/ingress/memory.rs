@@ -14,7 +14,7 @@ use crate::store::Store;
 
 /// How much may be published and not stored yet before the next one waits.
 const QUEUE: usize = 8192;
-/// How many are stored together, and read together at the start.
+/// How many are stored together at most, and how many are read together at the start.
 const BATCH: usize = 1024;
 const PAGE: u32 = 4096;
 /// How long it waits when the store cannot be read or written, before it tries again.

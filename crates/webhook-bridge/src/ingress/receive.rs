@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use eventbus::transport::Durability;
 use eventbus::{AnyEvent, ErrorKind as Bus, EventBus, Timestamp};
+use futures::FutureExt as _;
 use http::StatusCode;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -113,7 +115,10 @@ impl Ingress {
         // Whoever sent it may hang up while it is published: it is remembered all the same, or would be published again.
         let (ingress, source) = (Arc::clone(self), source.clone());
         let once = async move { ingress.once(&source, event).await };
-        uncancelled(once.in_current_span()).await
+        let done = uncancelled(AssertUnwindSafe(once.in_current_span()).catch_unwind()).await;
+        let ended =
+            |_| Refused::Unavailable(Error::new(ErrorKind::Internal, "a webhook was cut off by a panic"));
+        done.map_err(ended)?
     }
 
     /// Publishes an event unless it was.

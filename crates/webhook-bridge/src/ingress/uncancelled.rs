@@ -10,7 +10,7 @@ pub(super) struct Uncancelled<F>(Option<Pin<Box<F>>>)
 where
     F: Future<Output: Send> + Send + 'static;
 
-/// Does this work to its end once it is begun, whatever becomes of its caller, as long as the runtime is there.
+/// Does this work to its end, whatever becomes of its caller, as long as the runtime is there.
 pub(super) fn uncancelled<F>(work: F) -> Uncancelled<F>
 where
     F: Future<Output: Send> + Send + 'static,

@@ -45,15 +45,8 @@ impl Contents {
         Ok(content)
     }
 
-    /// Keeps what was just stored where there is room: what is kept already is sent before it.
-    pub(super) fn offer(&mut self, event_no: i64, content: Content) {
-        if self.size + content.payload.body.len() <= KEPT {
-            self.keep(event_no, content);
-        }
-    }
-
-    /// Keeps what was just read, in place of what was kept the longest.
-    fn keep(&mut self, event_no: i64, content: Content) {
+    /// Keeps what was just stored or read, in place of what was kept the longest.
+    pub(super) fn keep(&mut self, event_no: i64, content: Content) {
         self.size += content.payload.body.len();
         self.order.push_back(event_no);
         self.kept.insert(event_no, content);

@@ -10,7 +10,8 @@ use crate::model::{
     EventRecord, LogPage, Mode,
 };
 
-/// How many rows a page looks through: bounds what a filter that matches little costs.
+/// How many rows a page looks through: bounds what a filter that matches little costs, beside a look into each part of the log
+/// where a key or an id is asked for.
 pub(super) const WINDOW: u32 = 5000;
 
 /// A query of deliveries, each with what is told of its event and endpoint.

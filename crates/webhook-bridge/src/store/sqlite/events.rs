@@ -1,4 +1,4 @@
-//! The log of events of a mode, by number: a range of an index.
+//! The log of events of a mode, by number: a range of an index, and of a key or an id one in each part of the log.
 
 use bytes::Bytes;
 use eventbus::Timestamp;
@@ -46,7 +46,8 @@ pub(super) fn list(
 ) -> Result<LogPage<StoredEvent, u64>> {
     let before = newest(connection, (filter.before, filter.until))?;
     let (mut list, mut next) = (Vec::new(), None);
-    let more = walk(connection, (mode, before), filter.key.as_deref(), |row| {
+    let since = filter.since.map_or(Ok(i64::MIN), |since| first_since(connection, since))?;
+    let more = walk(connection, (mode, since, before), filter.key.as_deref(), |row| {
         let event = event(row)?;
         let is_over = filter.since.is_some_and(|since| event.received_at < since);
         next = Some(event.no).filter(|_| !is_over);
@@ -96,7 +97,7 @@ fn newest(connection: &Connection, (before, until): (Option<u64>, Option<Timesta
 /// Keys are found part by part: each has its own range of the index, so that new ones are written where the last ones were.
 fn walk(
     connection: &Connection,
-    (mode, before): (Mode, i64),
+    (mode, since, before): (Mode, i64, i64),
     key: Option<&str>,
     mut visit: impl FnMut(&Row<'_>) -> Result<bool>,
 ) -> Result<bool> {
@@ -114,7 +115,8 @@ fn walk(
         return Ok(show(all.query(params![mode.is_live(), before, WINDOW])?, WINDOW)? == 0);
     };
     let (mut of_key, mut left) = (connection.prepare_cached(OF_KEY)?, WINDOW);
-    for part in parts(connection, before)?.rev() {
+    let snapshot = connection.unchecked_transaction()?;
+    for part in parts(&snapshot, (since, before))?.rev() {
         left = show(of_key.query(params![mode.is_live(), before, left, key, part])?, left)?;
         if left == 0 {
             return Ok(true);
@@ -135,7 +137,7 @@ pub(super) fn numbers(
     let number = |row: &Row<'_>| Ok((row.get(0)?, Timestamp::from_millis(row.get(6)?)));
     let Some(id) = &filter.event else {
         let mut numbers = Vec::new();
-        walk(connection, (mode, before), filter.event_key.as_deref(), |row| {
+        walk(connection, (mode, i64::MIN, before), filter.event_key.as_deref(), |row| {
             numbers.push(number(row)?);
             Ok(true)
         })?;
@@ -185,7 +187,8 @@ fn of_id<T>(
     read: impl Fn(&Row<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
     let (mut of_id, mut found) = (connection.prepare_cached(OF_ID)?, Vec::new());
-    for part in parts(connection, i64::MAX)? {
+    let snapshot = connection.unchecked_transaction()?;
+    for part in parts(&snapshot, (i64::MIN, i64::MAX))? {
         for row in of_id.query_map(params![mode.is_live(), id, part], &read)? {
             found.push(row?);
         }

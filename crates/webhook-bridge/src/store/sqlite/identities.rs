@@ -36,13 +36,24 @@ pub(super) type Identity<'a> = (bool, &'a str, &'a str);
 /// The filters of 64 parts side by side: a place of all of them is one word.
 type Filters = Box<[u64]>;
 
-/// What the events are known by that are stored, or were. It says of none that is stored that it cannot be.
+/// Where the events may be that are stored, or were: two bytes of memory for each. Of none that this writer stored, or found
+/// when it started, it says that it cannot be.
 #[derive(Debug, Default)]
 pub(super) struct Identities {
     groups: BTreeMap<i64, Filters>,
     hasher: RandomState,
-    /// Whether a group began since it was looked which ones are over.
-    grew: bool,
+    news: News,
+}
+
+/// What is to be done after the next commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum News {
+    #[default]
+    Nothing,
+    /// A group began, so the first ones may be over.
+    Group,
+    /// The log began anew, so all before it is gone.
+    Log,
 }
 
 impl Identities {
@@ -54,6 +65,8 @@ impl Identities {
             let text = |column| row.get_ref(column).and_then(|text| Ok(text.as_str()?));
             identities.add(row.get(0)?, (row.get(1)?, text(2)?, text(3)?));
         }
+        drop(rows);
+        identities.news = News::Nothing;
         Ok(identities)
     }
 
@@ -61,9 +74,13 @@ impl Identities {
     pub(super) fn add(&mut self, no: i64, identity: Identity<'_>) {
         let (part, places) = (no >> PART, self.places(identity));
         let filters = self.groups.entry(part >> GROUP).or_insert_with(|| {
-            self.grew = true;
+            self.news = News::Group;
             vec![0; PLACES].into_boxed_slice()
         });
+        // As SQLite numbers where none is left.
+        if no == 1 {
+            self.news = News::Log;
+        }
         for place in places {
             filters[place] |= 1 << (part & ((1 << GROUP) - 1));
         }
@@ -85,12 +102,16 @@ impl Identities {
         Ok(false)
     }
 
-    /// Lets go of groups whose events are all forgotten. After a commit, so that none comes back.
+    /// Lets go of what is forgotten, when a group or the whole log begins. After a commit, so that nothing of it comes back.
     pub(super) fn settle(&mut self, connection: &Connection) -> Result<()> {
-        if std::mem::take(&mut self.grew) {
-            let stored = parts(connection, i64::MAX)?;
-            let groups = stored.start >> GROUP..=(stored.end - 1) >> GROUP;
-            self.groups.retain(|group, _| groups.contains(group));
+        match std::mem::take(&mut self.news) {
+            News::Nothing => {}
+            News::Group => {
+                let stored = parts(connection, (i64::MIN, i64::MAX))?;
+                let groups = stored.start >> GROUP..=(stored.end - 1) >> GROUP;
+                self.groups.retain(|group, _| groups.contains(group));
+            }
+            News::Log => *self = Self::read(connection)?,
         }
         Ok(())
     }
@@ -103,11 +124,11 @@ impl Identities {
     }
 }
 
-/// The parts of the log with events before this number, the first to the last.
-pub(super) fn parts(connection: &Connection, before: i64) -> Result<Range<i64>> {
+/// The parts of the log with events from a number on and before another one, the first to the last.
+pub(super) fn parts(connection: &Connection, (from, before): (i64, i64)) -> Result<Range<i64>> {
     let ends = connection.prepare_cached(ENDS)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (Some::<i64>(first), Some::<i64>(last)) = ends else { return Ok(0..0) };
-    Ok(first >> PART..(last.min(before.saturating_sub(1)) >> PART) + 1)
+    Ok(first.max(from) >> PART..(last.min(before.saturating_sub(1)) >> PART) + 1)
 }
 
 #[cfg(test)]
@@ -161,18 +182,30 @@ mod tests {
         let connection = filled();
         let mut identities = Identities::read(&connection).unwrap();
         connection.execute("DELETE FROM event WHERE no < 300000", []).unwrap();
+        store(&connection, 20_000_000);
+        identities.add(20_000_000, (true, "e20000000", "shop"));
         identities.settle(&connection).unwrap();
-        assert_eq!(identities.groups.len(), 2);
-        for no in [300_000, 9_000_000] {
+        assert_eq!(identities.groups.len(), 3);
+        for no in [300_000, 9_000_000, 20_000_000] {
             assert!(have(&identities, &connection, (true, &format!("e{no}"), "shop")), "{no}");
         }
-        // As SQLite numbers where none is left.
+    }
+
+    #[test]
+    fn of_a_log_that_begins_anew_nothing_before_it_is_known() {
+        let connection = filled();
+        let mut identities = Identities::read(&connection).unwrap();
         connection.execute("DELETE FROM event", []).unwrap();
-        store(&connection, 1);
-        identities.add(1, (true, "e1", "shop"));
+        for no in [1, 2] {
+            store(&connection, no);
+            identities.add(no, (true, &format!("e{no}"), "shop"));
+        }
         identities.settle(&connection).unwrap();
-        assert_eq!(identities.groups.len(), 1);
-        assert!(have(&identities, &connection, (true, "e1", "shop")));
+        let set = |filters: &Filters| filters.iter().filter(|place| **place != 0).count();
+        assert!(identities.groups.values().map(set).sum::<usize>() <= 2 * usize::from(EACH));
+        for id in ["e1", "e2"] {
+            assert!(have(&identities, &connection, (true, id, "shop")), "{id}");
+        }
     }
 
     #[test]

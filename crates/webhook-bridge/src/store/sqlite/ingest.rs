@@ -13,10 +13,10 @@ use super::writer::Write;
 use crate::model::{Ingested, Mode, Payload};
 use crate::trace;
 
-/// An event.
+/// An event. What is stored already is found before; where somebody else wrote to the file, its part of the log refuses it too.
 pub(super) const EVENT: &str =
     "INSERT INTO event (livemode, source, id, type, key, trace, occurred_at, received_at, body, expires_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
 
 /// An event to be stored: its envelope as it travelled and its bytes as they came; no part of the body is parsed.
 pub(super) struct Incoming {
@@ -70,7 +70,7 @@ pub(super) fn ingest(write: &mut Write<'_>, incoming: &Incoming) -> Result<Inges
     }
     let sent = write.sent.len() - begun;
     if sent < endpoints.len() && write.front.is_some() {
-        write.known.contents.offer(event_no, incoming.content(now));
+        write.known.contents.keep(event_no, incoming.content(now));
     }
     Ok(Ingested { deliveries: u32::try_from(endpoints.len()).unwrap_or(u32::MAX), duplicate: false })
 }
@@ -82,7 +82,7 @@ pub(super) fn insert(write: &mut Write<'_>, incoming: &Incoming, now: Timestamp)
     if write.identities.have(identity, &mut write.statements)? {
         return Ok(None);
     }
-    write.statements.find(EVENT)?.execute(params![
+    let inserted = write.statements.find(EVENT)?.execute(params![
         event.livemode(),
         event.source().as_str(),
         event.id().as_str(),
@@ -94,7 +94,7 @@ pub(super) fn insert(write: &mut Write<'_>, incoming: &Incoming, now: Timestamp)
         &incoming.body[..],
         incoming.expires_at.map(Timestamp::as_millis),
     ])?;
-    let no = write.connection.last_insert_rowid();
-    write.identities.add(no, identity);
-    Ok(Some(no))
+    let no = (inserted == 1).then(|| write.connection.last_insert_rowid());
+    no.into_iter().for_each(|no| write.identities.add(no, identity));
+    Ok(no)
 }

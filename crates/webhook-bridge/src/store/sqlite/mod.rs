@@ -110,9 +110,10 @@ impl SqliteStore {
         check(&connection)?;
         schema::migrate(&mut connection).map_err(|cause| error(&cause))?;
         let hints = Arc::new(Hints::default());
-        metrics.reclaimed(recover(&connection, now).map_err(|cause| error(&cause))?);
-        let (front, identities) =
-            (Attached::default(), Identities::read(&connection).map_err(|cause| error(&cause))?);
+        let mut identities = Identities::read(&connection).map_err(|cause| error(&cause))?;
+        let recovered = recover((&connection, &mut identities), now).map_err(|cause| error(&cause))?;
+        metrics.reclaimed(recovered);
+        let front = Attached::default();
         let (writer, thread) =
             Writer::start((connection, identities), Arc::clone(&hints), Arc::clone(&front), metrics)?;
         let writer = Mutex::new(Some((Arc::new(writer), thread)));
@@ -127,14 +128,17 @@ impl SqliteStore {
 }
 
 /// All leases are those of a process that is gone: nobody else has the lock.
-fn recover(connection: &Connection, now: Timestamp) -> rusqlite::Result<Reclaimed> {
+fn recover(
+    (connection, identities): (&Connection, &mut Identities),
+    now: Timestamp,
+) -> rusqlite::Result<Reclaimed> {
     let transaction = connection.unchecked_transaction()?;
     let mut write = Write {
         connection,
         statements: Statements::of(connection),
         routes: &mut None,
         known: &mut Known::default(),
-        identities: &mut Identities::default(),
+        identities,
         hints: &mut HashMap::new(),
         front: None,
         sent: &mut Vec::new(),

@@ -295,7 +295,8 @@ fn plan(connection: &Connection, query: &str) -> Vec<String> {
     rows.collect::<rusqlite::Result<_>>().unwrap()
 }
 
-/// Each is a search of an index, without a sort or a scan, so that its cost does not grow with rows; also when SQLite
+/// Each is a search of an index, without a sort or a scan, so that its cost does not grow with rows, or where it is
+/// asked for each part of the log, with one look for 4096 of them; also when SQLite
 /// knows how many there are.
 #[test]
 fn every_query_of_a_table_that_grows_is_a_search_of_an_index() {
