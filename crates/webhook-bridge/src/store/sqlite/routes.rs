@@ -16,7 +16,7 @@ use crate::model::{EnabledEvents, EndpointKey, Mode, Target};
 /// The endpoints that get events, those that are paused too, by what they want.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    exact: HashMap<(Mode, Box<str>), Vec<Route>>,
+    exact: HashMap<Mode, HashMap<Box<str>, Vec<Route>>>,
     patterns: Vec<(Mode, Pattern, Route)>,
     /// The only source of those that want one only.
     sources: HashMap<EndpointKey, Box<str>>,
@@ -65,7 +65,8 @@ impl Routes {
     fn add(&mut self, mode: Mode, route: Route, events: &EnabledEvents) {
         for pattern in events.patterns() {
             if pattern.is_exact() {
-                self.exact.entry((mode, pattern.as_str().into())).or_default().push(route);
+                let exact = self.exact.entry(mode).or_default();
+                exact.entry(pattern.as_str().into()).or_default().push(route);
             } else {
                 self.patterns.push((mode, pattern.clone(), route));
             }
@@ -74,7 +75,8 @@ impl Routes {
 
     /// The endpoints that want this type of this source, each once.
     pub(super) fn of(&self, mode: Mode, (source, event_type): (&str, &str)) -> Vec<Route> {
-        let mut found = self.exact.get(&(mode, event_type.into())).cloned().unwrap_or_default();
+        let exact = self.exact.get(&mode).and_then(|exact| exact.get(event_type));
+        let mut found = exact.cloned().unwrap_or_default();
         let matching =
             self.patterns.iter().filter(|(of, pattern, _)| *of == mode && pattern.matches(event_type));
         found.extend(matching.map(|(_, _, route)| *route));
