@@ -182,6 +182,20 @@ async fn what_came_long_ago_is_known_and_found() {
     assert_eq!(found.iter().map(|one| one.no).collect::<Vec<_>>(), expected);
 }
 
+/// Nobody should; an event that is there all the same is one that came before, and not refused again and again.
+#[tokio::test]
+async fn what_somebody_else_wrote_to_the_file_is_known_too() {
+    let file = file();
+    let shop = Shop::open(&file).await;
+    shop.ingest("e1").await;
+    let outside = Connection::open(file.folder.path().join("s.sqlite")).unwrap();
+    let copy = "INSERT INTO event (livemode, source, id, type, occurred_at, received_at, body)
+         SELECT livemode, source, 'e2', type, occurred_at, received_at, body FROM event";
+    outside.execute(copy, []).unwrap();
+    assert!(shop.ingest("e2").await.duplicate);
+    assert!(!shop.ingest("e3").await.duplicate);
+}
+
 /// An event owed to more endpoints than a page looks through.
 #[tokio::test]
 async fn who_is_the_last_of_many_is_found() {
