@@ -35,7 +35,7 @@
 //! | [`intake`] · [`api`] | from the bus, acked after the commit · every route, and a file per noun; `payment_kit/` and `gstable/` are theirs |
 //! | [`dashboard`] | its files, in `assets/` a module per view; who is signed in. It shows what the API answers |
 //! | [`ingress`] | webhooks of others: `source` who may send, `extract` one in an application's own server, `receive` one at `/in/{source}` |
-//! | [`store`] | what a store must do, and `conformance`, which checks it; `sqlite/` has the only SQL: `schema/` the tables, `writer` the thread that commits together, `line` order by key |
+//! | [`store`] | what a store must do, and `conformance`, which checks it; `sqlite/` has the only SQL: `schema/` the tables, `writer` the thread that commits together, `identities` where an id may be, `line` order by key |
 //! | [`dispatcher`] | `agenda` whose turn it is · `claim` what is due · `desk` what is under way, and what is stored with room for it · `attempt` one request · [`answer`](dispatcher::answer) what is read of it · `connector`, `resolver` · [`egress`](dispatcher::egress) which names and addresses may be called |
 //! | [`retention`] | what is forgotten when |
 //! | [`upkeep`] · [`rewrap`] | what ran out is forgotten · secrets get a new key |
