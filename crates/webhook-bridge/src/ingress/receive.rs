@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,6 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use eventbus::transport::Durability;
 use eventbus::{AnyEvent, ErrorKind as Bus, EventBus, Timestamp};
-use futures::FutureExt as _;
 use http::StatusCode;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -115,10 +113,8 @@ impl Ingress {
         // Whoever sent it may hang up while it is published: it is remembered all the same, or would be published again.
         let (ingress, source) = (Arc::clone(self), source.clone());
         let once = async move { ingress.once(&source, event).await };
-        let done = uncancelled(AssertUnwindSafe(once.in_current_span()).catch_unwind()).await;
-        let ended =
-            |_| Refused::Unavailable(Error::new(ErrorKind::Internal, "a webhook was cut off by a panic"));
-        done.map_err(ended)?
+        let ended = |_| Error::new(ErrorKind::Internal, "a webhook was cut off by a panic");
+        uncancelled(once.in_current_span()).await.map_err(|panic| Refused::Unavailable(ended(panic)))?
     }
 
     /// Publishes an event unless it was.

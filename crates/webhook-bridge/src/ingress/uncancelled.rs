@@ -1,8 +1,11 @@
 //! Work that is done to its end, also when nobody waits for it any more.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures::FutureExt as _;
+use futures::future::CatchUnwind;
 use tokio::runtime::Handle;
 
 /// Work in its own caller's task, which goes on in another one when its caller goes away.
@@ -10,12 +13,12 @@ pub(super) struct Uncancelled<F>(Option<Pin<Box<F>>>)
 where
     F: Future<Output: Send> + Send + 'static;
 
-/// Does this work to its end, whatever becomes of its caller, as long as the runtime is there.
-pub(super) fn uncancelled<F>(work: F) -> Uncancelled<F>
+/// Does this work to its end, whatever becomes of its caller, as long as the runtime is there. A panic of it is an error.
+pub(super) fn uncancelled<F>(work: F) -> Uncancelled<CatchUnwind<AssertUnwindSafe<F>>>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    Uncancelled(Some(Box::pin(work)))
+    Uncancelled(Some(Box::pin(AssertUnwindSafe(work).catch_unwind())))
 }
 
 impl<F> Future for Uncancelled<F>
@@ -25,11 +28,10 @@ where
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        // Taken out: what panics is not begun again.
-        let Some(mut work) = self.0.take() else { return Poll::Pending };
+        let Some(work) = &mut self.0 else { return Poll::Pending };
         let polled = work.as_mut().poll(context);
-        if polled.is_pending() {
-            self.0 = Some(work);
+        if polled.is_ready() {
+            self.0 = None;
         }
         polled
     }
@@ -48,7 +50,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt as _;
     use tokio::sync::oneshot;
 
     use super::*;
@@ -61,7 +62,7 @@ mod tests {
             done.send(opened).unwrap();
         };
         let mut work = uncancelled(work);
-        assert_eq!((&mut work).now_or_never(), None, "it waits");
+        assert!((&mut work).now_or_never().is_none(), "it waits");
         drop(work);
         open.send(()).unwrap();
         assert_eq!(end.await.unwrap(), Ok(()));
@@ -69,12 +70,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_gives_what_came_of_it() {
-        assert_eq!(uncancelled(async { 7 }).await, 7);
-    }
-
-    #[tokio::test]
-    #[should_panic(expected = "once")]
-    async fn what_panics_is_not_begun_again() {
-        uncancelled(async { panic!("once") }).await;
+        assert_eq!(uncancelled(async { 7 }).await.unwrap(), 7);
+        assert!(uncancelled(async { panic!("it panics, and its caller does not") }).await.is_err());
     }
 }

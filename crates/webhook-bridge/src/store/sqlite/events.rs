@@ -46,7 +46,11 @@ pub(super) fn list(
 ) -> Result<LogPage<StoredEvent, u64>> {
     let before = newest(connection, (filter.before, filter.until))?;
     let (mut list, mut next) = (Vec::new(), None);
-    let since = filter.since.map_or(Ok(i64::MIN), |since| first_since(connection, since))?;
+    // Where a key is not in the newest parts, the others are not looked into.
+    let since = match filter.since.filter(|_| filter.key.is_some()) {
+        Some(since) => first_since(connection, since)?,
+        None => i64::MIN,
+    };
     let more = walk(connection, (mode, since, before), filter.key.as_deref(), |row| {
         let event = event(row)?;
         let is_over = filter.since.is_some_and(|since| event.received_at < since);

@@ -26,6 +26,16 @@ impl Harness for File {
 
 suite!(file());
 
+/// As `.cargo/config.toml` has it.
+#[test]
+fn connections_share_no_cache_and_no_counter() {
+    let connection = Connection::open_in_memory().unwrap();
+    let mut options = connection.prepare("PRAGMA compile_options").unwrap();
+    let options: Vec<String> = options.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert!(options.contains(&"DEFAULT_MEMSTATUS=0".to_owned()), "{options:?}");
+    assert!(!options.contains(&"ENABLE_MEMORY_MANAGEMENT".to_owned()), "{options:?}");
+}
+
 #[tokio::test]
 async fn two_bridges_never_have_one_store() {
     let file = file();
@@ -180,6 +190,14 @@ async fn what_came_long_ago_is_known_and_found() {
     let found = shop.store.event_log(Mode::Test, filter).await.unwrap().list;
     let expected: Vec<u64> = (0..60).rev().map(|thousand| thousand * 1000 + 7).collect();
     assert_eq!(found.iter().map(|one| one.no).collect::<Vec<_>>(), expected);
+    for since in [1, 50_007, 50_008, 60_001] {
+        let since = Timestamp::from_millis(since);
+        let (key, limit) = (Some("7".to_owned()), 100);
+        let filter = EventFilter { key, limit, since: Some(since), ..EventFilter::default() };
+        let page = shop.store.event_log(Mode::Test, filter).await.unwrap();
+        let count = expected.iter().filter(|no| i64::try_from(**no).unwrap() >= since.as_millis()).count();
+        assert_eq!((page.list.len(), page.next), (count, None), "{since}");
+    }
 }
 
 /// Nobody should; an event that is there all the same is one that came before, and not refused again and again.
