@@ -31,7 +31,7 @@ impl Ours {
     /// Waits as long as a query is true.
     async fn wait(&self, sql: &str, value: usize) {
         let looking = self.look();
-        let mut ticks = tokio::time::interval(Duration::from_millis(5));
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
         let mut open = true;
         while open {
             ticks.tick().await;

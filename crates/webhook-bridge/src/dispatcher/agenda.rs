@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use eventbus::Timestamp;
+use foldhash::fast::RandomState;
 
 use crate::model::{Claimed, EndpointKey, NewEndpoint, Wanted};
 
@@ -62,13 +63,13 @@ pub(super) struct RequestKey(u64);
 /// Who is owed something, and who has room for it.
 #[derive(Debug)]
 pub(super) struct Agenda {
-    lanes: HashMap<EndpointKey, Lane>,
+    lanes: HashMap<EndpointKey, Lane, RandomState>,
     /// Something due and room, in turn: the endpoints of each pace.
     ready: [VecDeque<EndpointKey>; 3],
     /// Something due later and room.
     waiting: BTreeSet<(Timestamp, EndpointKey)>,
     slots: Slots,
-    requests: HashMap<RequestKey, Request>,
+    requests: HashMap<RequestKey, Request, RandomState>,
     /// The requests under way of each pace, the oldest first.
     under_way: [BTreeSet<(Timestamp, RequestKey)>; 3],
     numbers: u64,
@@ -124,11 +125,11 @@ impl Agenda {
     /// An empty agenda.
     pub(super) fn new(slots: Slots) -> Self {
         Self {
-            lanes: HashMap::new(),
+            lanes: HashMap::default(),
             ready: Default::default(),
             waiting: BTreeSet::new(),
             slots,
-            requests: HashMap::new(),
+            requests: HashMap::default(),
             under_way: Default::default(),
             numbers: 0,
             asked: [0; 3],

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use eventbus::{EventBus, Timestamp};
+use foldhash::fast::RandomState;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
@@ -20,14 +21,17 @@ use crate::model::{
 use crate::store::{Front, Store, Ticket};
 use crate::trace;
 
-/// The most requests that begin at once, whoever's they are: 512, of which half are for endpoints that answer soon. As
-/// many again may be under way that began as quicker ones than they are.
-const SLOTS: Slots = Slots { quick: 256, slow: 128, stuck: 128, all: 1024 };
+/// The most requests that begin at once, whoever's they are: 768, of which 512 are for endpoints that answer soon, so that what
+/// they answer meanwhile is committed together. As many as 1024 may be under way, some of which began as quicker ones than they
+/// are.
+const SLOTS: Slots = Slots { quick: 512, slow: 128, stuck: 128, all: 1024 };
 /// For how long what became of an attempt is kept for a store in trouble, and how often it is asked: a lease lives longer.
 const KEPT: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long the bus has to take an event about an endpoint.
 const TELL: Duration = Duration::from_secs(5);
+
+type UnderWay = HashMap<DeliveryKey, RequestKey, RandomState>;
 
 /// What a dispatcher's parts share.
 #[derive(Debug)]
@@ -38,7 +42,7 @@ pub(super) struct Desk {
     bus: Option<EventBus>,
     agenda: Mutex<Agenda>,
     /// What requests are under way for: a lease of one of these is not lost, whatever the clock says.
-    under_way: Mutex<HashMap<DeliveryKey, RequestKey>>,
+    under_way: Mutex<UnderWay>,
     /// Rung when there may be something to claim, or nothing is under way any more after the end.
     pub(super) bell: Notify,
     runtime: Handle,
@@ -64,7 +68,7 @@ impl Desk {
         self.agenda.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn under_way(&self) -> MutexGuard<'_, HashMap<DeliveryKey, RequestKey>> {
+    pub(super) fn under_way(&self) -> MutexGuard<'_, UnderWay> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

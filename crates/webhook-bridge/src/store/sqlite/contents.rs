@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use eventbus::{Timestamp, TraceContext};
+use foldhash::fast::RandomState;
 use rusqlite::{Result, Row};
 
 use super::statements::Statements;
@@ -28,7 +29,7 @@ pub(super) struct Content {
 /// What was stored or read last. Numbers of events that are deleted are given out again, so it is forgotten when any is.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    kept: HashMap<i64, Content>,
+    kept: HashMap<i64, Content, RandomState>,
     /// The longest kept first.
     order: VecDeque<i64>,
     size: usize,

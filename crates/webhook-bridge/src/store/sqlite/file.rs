@@ -40,8 +40,11 @@ pub(super) fn private(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// How many pages of 4 KiB gather beside the file before they are copied into it, and how many are kept in memory.
-const PAGES: u32 = 4000;
+/// How many pages of 4 KiB gather beside the file before they are copied into it.
+const GATHERED: u32 = 4000;
+/// How many are kept in memory, for each connection. What is written goes to the same few pages for long, and SQLite looks at
+/// all that are kept with nearly every commit.
+const KEPT: u32 = 2000;
 
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
@@ -50,8 +53,8 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Pages that each commit changes are copied into the file once for many of them.
-    connection.pragma_update(None, "wal_autocheckpoint", PAGES)?;
-    connection.pragma_update(None, "cache_size", PAGES)?;
+    connection.pragma_update(None, "wal_autocheckpoint", GATHERED)?;
+    connection.pragma_update(None, "cache_size", KEPT)?;
     Ok(connection)
 }
 

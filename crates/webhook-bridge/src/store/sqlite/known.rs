@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
 use rusqlite::{Connection, Result, params};
 
 use super::contents::Contents;
@@ -15,11 +16,11 @@ use crate::model::EndpointKey;
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// The next number of each endpoint's deliveries.
-    next: HashMap<EndpointKey, u64>,
+    next: HashMap<EndpointKey, u64, RandomState>,
     /// Whose changed in this transaction.
-    counted: HashSet<EndpointKey>,
+    counted: HashSet<EndpointKey, RandomState>,
     /// Who has no row of trouble.
-    pub(super) well: HashSet<EndpointKey>,
+    pub(super) well: HashSet<EndpointKey, RandomState>,
     /// What is sent of events.
     pub(super) contents: Contents,
 }

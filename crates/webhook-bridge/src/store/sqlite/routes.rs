@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use eventbus::transport::Order;
 use eventbus::{Pattern, Timestamp};
+use foldhash::fast::RandomState;
 use rusqlite::{Connection, Result, Row};
 
 use super::convert::{is_damage, json, parsed};
@@ -19,9 +20,9 @@ pub(super) struct Routes {
     exact: HashMap<Mode, HashMap<Box<str>, Vec<Route>>>,
     patterns: Vec<(Mode, Pattern, Route)>,
     /// The only source of those that want one only.
-    sources: HashMap<EndpointKey, Box<str>>,
+    sources: HashMap<EndpointKey, Box<str>, RandomState>,
     /// Whom was sent to since it was read.
-    pub(super) cards: HashMap<EndpointKey, Card>,
+    pub(super) cards: HashMap<EndpointKey, Card, RandomState>,
 }
 
 /// An endpoint that is enabled, as it is sent to.
