@@ -13,7 +13,7 @@ use crate::store::{Front, Ticket};
 
 /// Has room for so many requests, and keeps what it is handed.
 #[derive(Debug)]
-struct Desk {
+pub(in crate::store) struct Desk {
     room: Arc<Mutex<u32>>,
     handed: Arc<Mutex<Vec<Leased>>>,
 }
@@ -51,7 +51,7 @@ impl Drop for Slot {
 }
 
 impl Desk {
-    fn attach(shop: &Shop, room: u32) -> Arc<Self> {
+    pub(in crate::store) fn attach(shop: &Shop, room: u32) -> Arc<Self> {
         let desk = Arc::new(Self { room: Arc::new(Mutex::new(room)), handed: Arc::default() });
         let front: Arc<dyn Front> = Arc::clone(&desk) as _;
         shop.store.attach(Arc::downgrade(&front));
@@ -110,6 +110,34 @@ pub(crate) async fn what_is_due_next_follows_in_the_room_of_what_was_delivered(h
     let fifth = shop.claim(to, 1).await.remove(0);
     let refused = (Outcome::Failed(Trouble::Timeout), Next::Retry(shop.now.plus(Duration::from_secs(9))));
     assert!(shop.follow(&fifth, refused).await.1.is_none(), "for one that fails it is claimed");
+    drop(desk);
+}
+
+pub(crate) async fn what_follows_is_what_is_due_then_and_goes_out_once(harness: &dyn Harness) {
+    let shop = Shop::open(harness).await;
+    let to = shop.endpoint("*").await;
+    let well = || (super::status(200), Next::Succeeded);
+    for number in 1..=9 {
+        shop.ingest(&format!("e{number}")).await;
+    }
+    let first = shop.claim(to, 1).await.remove(0);
+    let desk = Desk::attach(&shop, 0);
+    let second = shop.follow(&first, well()).await.1.unwrap();
+    assert_eq!(second.key.sequence, 2);
+    // Two of what comes next are claimed meanwhile, of which one is delivered and sent again.
+    let claimed = shop.claim(to, 2).await;
+    assert_eq!(claimed.iter().map(|one| one.key.sequence).collect::<Vec<_>>(), [3, 4]);
+    let fifth = shop.follow(&claimed[0], well()).await.1.unwrap();
+    assert_eq!(fifth.key.sequence, 5);
+    shop.store.resend(Mode::Test, claimed[0].key).await.unwrap();
+    let (mut seen, mut last) = (Vec::new(), second);
+    while let Some(next) = shop.follow(&last, well()).await.1 {
+        seen.push((next.key.sequence, next.attempt));
+        last = next;
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, [(3, 2), (6, 1), (7, 1), (8, 1), (9, 1)]);
+    assert_eq!(shop.succeed(&claimed[1]).await, Finished::Stored);
     drop(desk);
 }
 

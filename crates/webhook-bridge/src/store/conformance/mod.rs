@@ -46,6 +46,7 @@ macro_rules! suite {
         suite!(@ $harness, front:
             what_is_stored_while_there_is_room_is_leased_at_once
             what_is_due_next_follows_in_the_room_of_what_was_delivered
+            what_follows_is_what_is_due_then_and_goes_out_once
             where_there_is_no_room_it_is_claimed_in_its_turn
             what_was_handed_to_a_killed_bridge_is_due_again
             who_is_not_well_or_must_wait_is_handed_nothing

@@ -139,19 +139,19 @@ fn hold(write: &mut Write<'_>, leased: &[Leased], now: Timestamp) -> Result<()> 
 }
 
 /// Leases what is due next of an endpoint that is enabled and well, to be sent in the room of an attempt that succeeded. What
-/// is too old is left to a claim.
+/// is too old, or cannot be read, is left to a claim, which says so: the attempt's outcome is stored whatever follows.
 pub(super) fn follow(write: &mut Write<'_>, ended: &Attempt, now: Timestamp) -> Result<Option<Leased>> {
+    match next_of(write, ended, now) {
+        Err(cause) if is_damage(&cause) => Ok(None),
+        next => next,
+    }
+}
+
+fn next_of(write: &mut Write<'_>, ended: &Attempt, now: Timestamp) -> Result<Option<Leased>> {
     let endpoint = ended.delivery.endpoint;
     let Some(front) = write.front.filter(|_| ended.next == Next::Succeeded) else { return Ok(None) };
-    let known = card(write, endpoint, now).and_then(|card| Ok((card, health::trouble(write, endpoint)?)));
-    let card = match known {
-        Ok((Some(card), None)) => card,
-        Ok(_) => return Ok(None),
-        // It is told where it is claimed.
-        Err(cause) if is_damage(&cause) => return Ok(None),
-        Err(cause) => return Err(cause),
-    };
-    if !front.relay(ended.delivery, card.most) {
+    let Some(card) = card(write, endpoint, now)? else { return Ok(None) };
+    if health::trouble(write, endpoint)?.is_some() || !front.relay(ended.delivery, card.most) {
         return Ok(None);
     }
     let wanted = Wanted { endpoint, most: 1, in_flight: 0 };

@@ -25,7 +25,16 @@ pub(super) fn parsed<T>(column: usize, parse: impl FnOnce() -> Result<T>) -> rus
     parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
 
-/// Tells whether a row is not what this program writes, which is that row's trouble and nobody else's.
+/// Tells whether a row is not what this program writes, or is not there, which is that row's trouble and nobody else's.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
-    matches!(error, rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..))
+    use rusqlite::Error::{
+        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, QueryReturnedNoRows,
+    };
+    matches!(
+        error,
+        FromSqlConversionFailure(..)
+            | IntegralValueOutOfRange(..)
+            | InvalidColumnType(..)
+            | QueryReturnedNoRows
+    )
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{Ending, Next, Outcome, Trouble};
-use crate::store::conformance::{Harness, Shop, suite};
+use crate::store::conformance::front::Desk;
+use crate::store::conformance::{self, Harness, Shop, suite};
 
 /// A file in a folder of its own.
 struct File {
@@ -76,6 +77,36 @@ async fn an_endpoint_whose_row_is_damaged_holds_up_no_other() {
         let wanted = [damaged, other].map(|endpoint| Wanted { endpoint, most: 8, in_flight: 0 });
         let claimed = shop.store.claim(wanted.into(), shop.now).await.unwrap();
         assert_eq!(claimed[1].deliveries.len(), 2, "{damage}");
+    }
+}
+
+/// What cannot be read comes next: the outcome before it is stored all the same, and others are claimed.
+#[tokio::test]
+async fn a_delivery_that_is_damaged_undoes_no_outcome_and_holds_up_no_other_endpoint() {
+    let damages = [
+        "UPDATE delivery SET attempts = -1 WHERE endpoint_no = 1 AND sequence = 3",
+        "DELETE FROM event WHERE id = 'e3'",
+    ];
+    for damage in damages {
+        let file = file();
+        let shop = Shop::open(&file).await;
+        let (to, other) = (shop.endpoint("*").await, shop.endpoint("*").await);
+        for id in ["e1", "e2", "e3"] {
+            shop.ingest(id).await;
+        }
+        let shop = shop.reopen(&file).await;
+        let first = shop.claim(to, 2).await.remove(0);
+        Connection::open(file.folder.path().join("s.sqlite")).unwrap().execute(damage, []).unwrap();
+        let desk = Desk::attach(&shop, 0);
+        let (finished, next) = shop.follow(&first, (conformance::status(200), Next::Succeeded)).await;
+        assert_eq!((finished, next.is_none()), (Finished::Stored, true), "{damage}");
+        assert_eq!(shop.state(first.key).await, Some(DeliveryState::Succeeded), "{damage}");
+        drop(desk);
+        let wanted = [to, other].map(|endpoint| Wanted { endpoint, most: 2, in_flight: 0 });
+        let claimed = shop.store.claim(wanted.into(), shop.now).await.unwrap();
+        assert_eq!(claimed.iter().map(|one| one.deliveries.len()).collect::<Vec<_>>(), [0, 2], "{damage}");
+        let third = DeliveryKey { sequence: 3, ..first.key };
+        assert_eq!(shop.state(third).await, Some(DeliveryState::Pending), "{damage}");
     }
 }
 
