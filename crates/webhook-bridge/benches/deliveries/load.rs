@@ -15,7 +15,7 @@ use crate::{cpu, events};
 /// What the endpoints' secrets are.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// The most requests under way, whoever's they are: as many as the bridge makes at endpoints that answer soon.
-pub(crate) const IN_FLIGHT: usize = 512;
+pub(crate) const IN_FLIGHT: usize = 768;
 
 /// What is delivered, and to how many.
 #[derive(Clone)]

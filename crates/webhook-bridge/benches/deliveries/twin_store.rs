@@ -8,7 +8,7 @@ use eventbus::{AnyEvent, Key, Timestamp};
 use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
 
-const BATCH: usize = 512;
+const BATCH: usize = 768;
 
 /// What the bridge stores of an event, a delivery and an attempt, found by the same keys.
 const TABLES: &str = "

@@ -21,10 +21,9 @@ use crate::model::{
 use crate::store::{Front, Store, Ticket};
 use crate::trace;
 
-/// The most requests that begin at once, whoever's they are: 768, of which 512 are for endpoints that answer soon, so that what
-/// they answer meanwhile is committed together. As many as 1024 may be under way, some of which began as quicker ones than they
-/// are.
-const SLOTS: Slots = Slots { quick: 512, slow: 128, stuck: 128, all: 1024 };
+/// The most requests that begin at once, whoever's they are: 1024, most of them for endpoints that answer soon, so that what these
+/// answer meanwhile is committed together. As many again may be under way that began as quicker ones than they are.
+const SLOTS: Slots = Slots { quick: 768, slow: 128, stuck: 128, all: 2048 };
 /// For how long what became of an attempt is kept for a store in trouble, and how often it is asked: a lease lives longer.
 const KEPT: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_millis(500);

@@ -26,7 +26,7 @@ use crate::model::{EndpointKey, Leased};
 use crate::store::{Front, Hints, Ticket};
 
 /// The most that is committed together: bounds what one failure undoes and how long readers see an older state.
-const BATCH: usize = 512;
+const BATCH: usize = 768;
 /// How much may wait before callers do: more than what the bus and the dispatcher have under way at most.
 const QUEUE: usize = 4096;
 /// How long what nobody waits for lets others join it, once any has: in all, and without any. So a stream gathers, and one
