@@ -36,15 +36,16 @@ fn fill(folder: &Path, count: usize, (endpoint, state): (i64, i64)) {
          INSERT INTO event (no, livemode, source, id, type, key, occurred_at, received_at, body)
          SELECT n, 0, 'shop', 'evt_' || lower(hex(randomblob(12))), 'stuck.event', 'in_' || lower(hex(randomblob(12))),
          ?5, ?5, randomblob(300 + 0 * ?3 * ?4) FROM n");
-    run("INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, faults, due_at, created_at, finished_at, expires_at)
-         SELECT ?3, no - ?1 + 1, no, ?4, iif(?4 = 2, 1, 0), 0, ?5, ?5, iif(?4 = 2, ?5, NULL), ?5 + 86400000 FROM event
+    run("INSERT INTO delivery (endpoint_no, sequence, event_no, state, attempts, faults, due_at, created_at, finished_at,
+                               expires_at, first_at, first_ms, first_status)
+         SELECT ?3, no - ?1 + 1, no, ?4, iif(?4 = 2, 1, 0), 0, ?5, ?5, iif(?4 = 2, ?5, NULL), ?5 + 86400000,
+                iif(?4 = 2, ?5, NULL), iif(?4 = 2, 2, NULL), iif(?4 = 2, 200, NULL) FROM event
          WHERE no >= ?1 AND no < ?2");
-    if state == 2 {
-        run("INSERT INTO attempt (endpoint_no, sequence, number, started_at, duration_ms, status)
-             SELECT ?3, no - ?1 + 1, 1, ?5, ?4, 200 FROM event WHERE no >= ?1 AND no < ?2");
-    }
     transaction
-        .execute("UPDATE sequence SET next = ?2 WHERE endpoint_no = ?1", params![endpoint, count + 1])
+        .execute(
+            "UPDATE sequence SET next = ?2, sent_to = ?3 WHERE endpoint_no = ?1",
+            params![endpoint, count + 1, if state == 2 { count } else { 0 }],
+        )
         .expect("it is there");
     transaction.commit().expect("there is room on the disk");
     // The last connection: what it leaves is one file. It is on the disk, as what was stored long ago is, or the first sync

@@ -98,7 +98,12 @@ impl Contender for Ours {
 
     fn rows(&self) -> (usize, usize) {
         let count = |sql| self.look().query_row(sql, [], |row| row.get(0)).expect("it can be read");
-        (count("SELECT count(*) FROM delivery WHERE state = 2"), count("SELECT count(*) FROM attempt"))
+        (
+            count("SELECT count(*) FROM delivery WHERE state = 2"),
+            count(
+                "SELECT (SELECT count(*) FROM delivery WHERE first_at IS NOT NULL) + (SELECT count(*) FROM attempt)",
+            ),
+        )
     }
 
     async fn stop(self) {

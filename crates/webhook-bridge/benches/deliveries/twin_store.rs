@@ -18,12 +18,10 @@ const TABLES: &str = "
     CREATE UNIQUE INDEX event_identity ON event (livemode, id, source);
     CREATE TABLE delivery (endpoint_no INTEGER NOT NULL, sequence INTEGER NOT NULL, event_no INTEGER NOT NULL,
         state INTEGER NOT NULL, attempts INTEGER NOT NULL, due_at INTEGER NOT NULL, created_at INTEGER NOT NULL,
-        finished_at INTEGER, PRIMARY KEY (endpoint_no, sequence)) STRICT, WITHOUT ROWID;
+        finished_at INTEGER, first_at INTEGER, first_ms INTEGER, first_status INTEGER, first_trouble TEXT,
+        PRIMARY KEY (endpoint_no, sequence)) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX delivery_event ON delivery (event_no, endpoint_no);
-    CREATE INDEX delivery_due ON delivery (endpoint_no, due_at, sequence) WHERE state = 0;
-    CREATE TABLE attempt (endpoint_no INTEGER NOT NULL, sequence INTEGER NOT NULL, number INTEGER NOT NULL,
-        started_at INTEGER NOT NULL, duration_ms INTEGER NOT NULL, status INTEGER, trouble TEXT,
-        PRIMARY KEY (endpoint_no, sequence, number)) STRICT, WITHOUT ROWID;";
+    CREATE INDEX delivery_due ON delivery (endpoint_no, due_at, sequence) WHERE state = 0;";
 
 /// What became of a request.
 pub(crate) struct Outcome {
@@ -67,7 +65,10 @@ impl Store {
     pub(crate) fn rows(&self) -> (usize, usize) {
         let looking = Connection::open(self.folder.path().join("twin.sqlite")).expect("it is there");
         let count = |sql| looking.query_row(sql, [], |row| row.get(0)).expect("it can be read");
-        (count("SELECT count(*) FROM delivery WHERE state = 2"), count("SELECT count(*) FROM attempt"))
+        (
+            count("SELECT count(*) FROM delivery WHERE state = 2"),
+            count("SELECT count(*) FROM delivery WHERE first_at IS NOT NULL"),
+        )
     }
 
     pub(crate) async fn stop(self) {
@@ -152,13 +153,9 @@ fn finish(connection: &Connection, outcome: &Outcome) -> rusqlite::Result<()> {
     let started_at = started_at.as_millis();
     let took = u64::try_from(took.as_millis()).expect("less than an age");
     let mut update = connection.prepare_cached(
-        "UPDATE delivery SET state = 2, attempts = 1, finished_at = ?3 WHERE endpoint_no = ?1 AND sequence = ?2",
+        "UPDATE delivery SET state = 2, attempts = 1, finished_at = ?3, first_at = ?4, first_ms = ?5, first_status = ?6
+         WHERE endpoint_no = ?1 AND sequence = ?2",
     )?;
-    update.execute(params![endpoint, sequence, started_at + took as i64])?;
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO attempt (endpoint_no, sequence, number, started_at, duration_ms, status)
-         VALUES (?1, ?2, 1, ?3, ?4, ?5)",
-    )?;
-    insert.execute(params![endpoint, sequence, started_at, took, status])?;
+    update.execute(params![endpoint, sequence, started_at + took as i64, started_at, took, status])?;
     Ok(())
 }

@@ -111,7 +111,7 @@ async fn what_was_delivered_while_the_store_was_in_trouble_is_stored_after_it() 
     let case = Case::start().await;
     let until = Timestamp::now().plus(Duration::from_millis(800));
     case.outside(&format!(
-        "CREATE TRIGGER trouble BEFORE INSERT ON attempt WHEN unixepoch('now', 'subsec') * 1000 < {}
+        "CREATE TRIGGER trouble BEFORE UPDATE OF first_at ON delivery WHEN unixepoch('now', 'subsec') * 1000 < {}
          BEGIN SELECT RAISE(ABORT, 'trouble'); END",
         until.as_millis()
     ));

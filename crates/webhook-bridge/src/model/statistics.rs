@@ -57,6 +57,11 @@ pub struct Statistics {
 }
 
 impl Period {
+    /// When its last bucket ends.
+    pub fn end(&self) -> Timestamp {
+        self.since.plus(self.bucket * self.buckets)
+    }
+
     /// What these attempts come to; `complete_since` is when all of them were looked at.
     pub fn count(&self, samples: impl IntoIterator<Item = Sample>, complete_since: Timestamp) -> Statistics {
         let mut gathered = vec![(0, 0, Vec::new()); self.buckets as usize];

@@ -116,6 +116,7 @@ fn rows(folder: &std::path::Path) -> (usize, usize, usize) {
         count("SELECT count(*) FROM (SELECT DISTINCT event_no, endpoint_no FROM delivery)"),
         count(
             "SELECT (SELECT count(*) FROM delivery WHERE state != 2)
+             + (SELECT count(*) FROM delivery WHERE first_trouble != 'interrupted' OR first_status != 200)
              + (SELECT count(*) FROM attempt WHERE trouble != 'interrupted' OR status != 200)",
         ),
     )

@@ -12,11 +12,12 @@ use crate::{EVENT, wish};
 
 /// How many rows there are of what is forgotten: 0 when all is.
 const ROWS: &str = "SELECT (SELECT count(*) FROM event) + (SELECT count(*) FROM delivery)
-     + (SELECT count(*) FROM attempt) + (SELECT count(*) FROM answer)";
+     + (SELECT count(*) FROM delivery WHERE first_at IS NOT NULL) + (SELECT count(*) FROM attempt)
+     + (SELECT count(*) FROM answer)";
 
 /// Makes all of it so many days older.
 const AGE: &str = "UPDATE event SET received_at = received_at - 86400000 * 91;
-     UPDATE delivery SET created_at = created_at - 86400000 * 91;
+     UPDATE delivery SET created_at = created_at - 86400000 * 91, first_at = first_at - 86400000 * 91;
      UPDATE attempt SET started_at = started_at - 86400000 * 91;";
 
 #[tokio::test]

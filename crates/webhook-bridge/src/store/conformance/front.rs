@@ -58,7 +58,7 @@ impl Desk {
         desk
     }
 
-    fn handed(&self) -> Vec<Leased> {
+    pub(super) fn handed(&self) -> Vec<Leased> {
         std::mem::take(&mut self.handed.lock().unwrap())
     }
 }

@@ -1,6 +1,7 @@
 //! What every store must do, as cases over `dyn Store`: [`suite!`] makes a test of each for one kind of store.
 
 pub(super) mod again;
+pub(super) mod attempts;
 pub(super) mod front;
 pub(super) mod health;
 pub(super) mod log;
@@ -89,6 +90,14 @@ macro_rules! suite {
             what_is_new_is_told_and_what_was_left_out_is_counted
             how_an_endpoint_did_is_told_and_what_it_was_sent
             keys_are_for_their_mode_until_they_run_out_and_one_is_left
+        );
+        suite!(@ $harness, attempts:
+            every_attempt_is_listed_the_newest_deliverys_first
+            whichever_way_it_was_sent_its_attempt_is_listed
+            what_is_sent_late_for_the_first_time_is_listed_and_forgotten
+            what_is_not_sent_keeps_nothing_from_being_forgotten
+            what_is_due_again_keeps_nothing_from_being_forgotten
+            what_became_of_a_delivery_is_known_longer_than_its_attempts
         );
         suite!(@ $harness, retention:
             what_is_old_is_forgotten_little_by_little

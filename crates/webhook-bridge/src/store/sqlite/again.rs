@@ -196,6 +196,11 @@ fn set(
     let (expires_at, anew) = (expiry(event, now).as_millis(), attempts == Attempts::Anew);
     let row = params![key.endpoint.0, key.sequence, state::number(to), now.as_millis(), expires_at, anew];
     update.execute(row)?;
+    // Its first attempt may be still to come.
+    let mut forget = write.connection.prepare_cached(
+        "UPDATE sequence SET forgotten_to = ?2 WHERE endpoint_no = ?1 AND forgotten_to > ?2",
+    )?;
+    forget.execute(params![key.endpoint.0, key.sequence.saturating_sub(1)])?;
     if to == DeliveryState::Pending {
         write.hint(key.endpoint, now);
     }

@@ -130,6 +130,9 @@ fn due(write: &mut Write<'_>, wanted: Wanted, now: Timestamp, target: &Arc<Targe
 
 /// Stores leases.
 fn hold(write: &mut Write<'_>, leased: &[Leased], now: Timestamp) -> Result<()> {
+    for one in leased {
+        write.known.sent(write.connection, one.key)?;
+    }
     let update = write.statements.find(HOLD)?;
     for one in leased {
         let until = now.plus(one.target.timeout + MARGIN).as_millis();

@@ -51,6 +51,7 @@ pub(super) fn owe(write: &mut Write<'_>, owed: &Owed<'_>, now: Timestamp) -> Res
         until = Some(now.plus(target.timeout + MARGIN).as_millis());
         let leased = leased(incoming, DeliveryKey { endpoint, sequence }, target, (now, expires_at));
         lease = Some(leased.lease.0);
+        write.known.sent(write.connection, leased.key)?;
         write.sent.push((leased, ticket));
     }
     let (at, attempts) = (now.as_millis(), u32::from(lease.is_some()));

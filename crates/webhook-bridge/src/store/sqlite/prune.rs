@@ -19,7 +19,13 @@ const STEP: u32 = 256;
 pub(super) const PARKED: &str = "SELECT endpoint_no, sequence FROM delivery INDEXED BY delivery_parked
      WHERE state = 8 AND due_at <= ?1 LIMIT ?2";
 
-/// The oldest attempts of an endpoint: their order is that of their deliveries.
+/// The oldest deliveries of an endpoint whose first attempt is not forgotten yet, and whether it was made.
+pub(super) const FIRSTS: &str =
+    "SELECT d.endpoint_no, d.sequence, d.state, d.expires_at, d.created_at, d.first_at, d.attempts > (d.state = 1)
+     FROM sequence AS s CROSS JOIN delivery AS d ON d.endpoint_no = s.endpoint_no
+     WHERE s.endpoint_no = ?1 AND d.sequence > s.forgotten_to ORDER BY d.sequence LIMIT ?2";
+
+/// The oldest attempts of an endpoint after the first ones: their order is that of their deliveries.
 pub(super) const ATTEMPTS: &str = "SELECT sequence, number, started_at FROM attempt
      WHERE endpoint_no = ?1 ORDER BY sequence, number LIMIT ?2";
 
@@ -74,7 +80,7 @@ fn endpoints(write: &mut Write<'_>, keep: &Retention, now: Timestamp) -> Result<
     let found: Vec<(i64, Option<i64>)> =
         rows(write, ENDPOINTS, params![from, ROUND], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut reached = found.last().map(|(no, _)| *no).filter(|_| found.len() == ROUND);
-    let (mut forgotten, mut cancelled) = (0, 0);
+    let (mut forgotten, mut cancelled, mut looked) = (0, 0, 0);
     for (no, deleted) in found {
         let endpoint = EndpointKey(no);
         if deleted.is_some() {
@@ -87,12 +93,14 @@ fn endpoints(write: &mut Write<'_>, keep: &Retention, now: Timestamp) -> Result<
         } else {
             (before(now, keep.attempts()), before(now, keep.deliveries()))
         };
-        let left = attempts(write, endpoint, of_attempts)? + deliveries(write, endpoint, of_deliveries, now)?;
-        forgotten += left;
+        let (of_first, passed) = firsts(write, endpoint, of_attempts, now)?;
+        looked += passed;
+        forgotten += of_first + attempts(write, endpoint, of_attempts)?;
+        forgotten += deliveries(write, endpoint, of_deliveries, now)?;
         if bury {
             forgotten += self::bury(write, endpoint)?;
         }
-        if forgotten >= STEP {
+        if forgotten >= STEP || looked >= STEP {
             // Again with this one: it may have more.
             reached = Some(no - 1);
             break;
@@ -171,6 +179,37 @@ fn cancel(write: &mut Write<'_>, endpoint: EndpointKey, now: Timestamp) -> Resul
     Ok(ended)
 }
 
+/// First attempts are with their deliveries, which stay: up to the first that is still to be made. What is over without one
+/// is passed by, and looked at again when it is due again. Says how many there were, and how many deliveries were looked at.
+fn firsts(write: &Write<'_>, endpoint: EndpointKey, before: i64, now: Timestamp) -> Result<(u32, u32)> {
+    let read = |most| {
+        rows(write, FIRSTS, params![endpoint.0, most], |row| {
+            let first: Option<i64> = row.get(5)?;
+            let (at, was_made): (i64, bool) = (row.get(4)?, row.get(6)?);
+            let one = Open::read(row)?;
+            let is_old = first.map_or(at < before && (was_made || one.is_over(now)), |first| first < before);
+            Ok((one.delivery.sequence, first, is_old))
+        })
+    };
+    let old = oldest(read, |(.., is_old): &(u64, Option<i64>, bool)| *is_old)?;
+    let Some((last, ..)) = old.last() else { return Ok((0, 0)) };
+    let mut forget = write.connection.prepare_cached(
+        "UPDATE delivery SET first_at = NULL, first_ms = NULL, first_status = NULL, first_trouble = NULL
+         WHERE endpoint_no = ?1 AND sequence = ?2",
+    )?;
+    let mut answer = write
+        .connection
+        .prepare_cached("DELETE FROM answer WHERE endpoint_no = ?1 AND sequence = ?2 AND number = 1")?;
+    let made: Vec<_> = old.iter().filter(|(_, first, _)| first.is_some()).collect();
+    for (sequence, ..) in &made {
+        forget.execute(params![endpoint.0, sequence])?;
+        answer.execute(params![endpoint.0, sequence])?;
+    }
+    let reached = "UPDATE sequence SET forgotten_to = ?2 WHERE endpoint_no = ?1";
+    write.connection.prepare_cached(reached)?.execute(params![endpoint.0, last])?;
+    Ok((count(&made), count(&old)))
+}
+
 fn attempts(write: &Write<'_>, endpoint: EndpointKey, before: i64) -> Result<u32> {
     let read = |most| {
         rows(write, ATTEMPTS, params![endpoint.0, most], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
@@ -197,9 +236,13 @@ fn deliveries(write: &mut Write<'_>, endpoint: EndpointKey, before: i64, now: Ti
     let old = oldest(read, |(at, one): &(i64, Open)| *at < before && one.is_over(now))?;
     let mut delete =
         write.connection.prepare_cached("DELETE FROM delivery WHERE endpoint_no = ?1 AND sequence = ?2")?;
+    let mut answer = write
+        .connection
+        .prepare_cached("DELETE FROM answer WHERE endpoint_no = ?1 AND sequence = ?2 AND number = 1")?;
     for (_, one) in &old {
         one.end(write, now)?;
         delete.execute(params![endpoint.0, one.delivery.sequence])?;
+        answer.execute(params![endpoint.0, one.delivery.sequence])?;
     }
     Ok(count(&old))
 }

@@ -35,15 +35,17 @@ pub(super) fn reclaim(
     let rows: Vec<_> = lost.query_map([until.as_millis()], Lost::read)?.collect::<Result<_>>()?;
     let mut reclaimed = Reclaimed::default();
     for one in rows.iter().filter(|one| !under_way.contains(&one.key)) {
-        note(write, one, now)?;
+        if one.attempt > 1 {
+            note(write, one, now)?;
+        }
         match interrupted(one.interrupted, rand::random()) {
             Some(wait) => {
-                set(write, one, (DeliveryState::Pending, now.plus(wait)))?;
+                set(write, one, (DeliveryState::Pending, now.plus(wait)), now)?;
                 write.hint(one.key.endpoint, now.plus(wait));
                 reclaimed.due += 1;
             }
             None => {
-                set(write, one, (DeliveryState::Parked, one.expires_at))?;
+                set(write, one, (DeliveryState::Parked, one.expires_at), now)?;
                 let delivery = DeliveryId(one.key);
                 tracing::error!(%delivery, "each of its attempts was interrupted: it is put aside");
                 reclaimed.parked += 1;
@@ -64,15 +66,22 @@ impl Lost {
     }
 }
 
-fn set(write: &Write<'_>, lost: &Lost, (to, due): (DeliveryState, Timestamp)) -> Result<()> {
+/// Its next state, with its first attempt where it was that.
+fn set(write: &Write<'_>, lost: &Lost, (to, due): (DeliveryState, Timestamp), now: Timestamp) -> Result<()> {
     let mut update = write.connection.prepare_cached(
         "UPDATE delivery SET state = ?3, due_at = ?4, earlier = earlier + 1, interrupted = interrupted + 1,
-         lease = NULL, lease_until = NULL WHERE endpoint_no = ?1 AND sequence = ?2",
+         lease = NULL, lease_until = NULL, first_at = coalesce(?5, first_at),
+         first_ms = iif(?5 IS NULL, first_ms, 0), first_trouble = iif(?5 IS NULL, first_trouble, ?6)
+         WHERE endpoint_no = ?1 AND sequence = ?2",
     )?;
-    let row = params![lost.key.endpoint.0, lost.key.sequence, state::number(to), due.as_millis()];
-    update.execute(row).map(drop)
+    let first = (lost.attempt == 1).then_some(now.as_millis());
+    let (key, trouble) = (lost.key, Trouble::Interrupted.as_str());
+    update
+        .execute(params![key.endpoint.0, key.sequence, state::number(to), due.as_millis(), first, trouble])
+        .map(drop)
 }
 
+/// An attempt after the first.
 fn note(write: &Write<'_>, lost: &Lost, now: Timestamp) -> Result<()> {
     let mut insert = write.connection.prepare_cached(
         "INSERT INTO attempt (endpoint_no, sequence, number, started_at, duration_ms, trouble)

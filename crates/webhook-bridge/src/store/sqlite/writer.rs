@@ -330,7 +330,9 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_done_is_undone_alone_and_the_others_are_done_together() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE sequence (endpoint_no, next); CREATE TABLE done (n)").unwrap();
+        connection
+            .execute_batch("CREATE TABLE sequence (endpoint_no, next, sent_to); CREATE TABLE done (n)")
+            .unwrap();
         let (writer, thread) = Writer::start(
             (connection, Identities::default()),
             Arc::default(),
@@ -385,7 +387,9 @@ mod tests {
     #[tokio::test]
     async fn what_joins_is_in_the_same_transaction_and_it_is_known_whether_somebody_waits() {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE sequence (endpoint_no, next); CREATE TABLE done (n)").unwrap();
+        connection
+            .execute_batch("CREATE TABLE sequence (endpoint_no, next, sent_to); CREATE TABLE done (n)")
+            .unwrap();
         let (hints, front, metrics) = (Arc::default(), Attached::default(), Arc::default());
         let (routes, known, identities) = (None, Known::default(), Identities::default());
         let mut desk = Desk { connection, hints, metrics, front, routes, known, identities };

@@ -43,7 +43,12 @@ CREATE INDEX endpoint_url ON endpoint (livemode, url);
 -- Apart from the endpoint, because it changes with every delivery.
 CREATE TABLE sequence (
     endpoint_no INTEGER PRIMARY KEY,
-    next INTEGER NOT NULL
+    -- The number of its next delivery.
+    next INTEGER NOT NULL,
+    -- None after this number was ever sent.
+    sent_to INTEGER NOT NULL DEFAULT 0,
+    -- The first attempts up to this number are forgotten.
+    forgotten_to INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- How an endpoint is doing, as JSON; none while it does well. Apart from it, because it changes with every failure.
@@ -109,6 +114,11 @@ CREATE TABLE delivery (
     finished_at INTEGER,
     -- What it waits for others of, where its endpoint wants order.
     key TEXT,
+    -- Its first attempt, by which most are delivered: stored by the change that it makes. Those after it are in `attempt`.
+    first_at INTEGER,
+    first_ms INTEGER,
+    first_status INTEGER,
+    first_trouble TEXT,
     PRIMARY KEY (endpoint_no, sequence),
     CHECK ((state = 1) = (lease IS NOT NULL) AND (state = 1) = (lease_until IS NOT NULL)),
     CHECK ((state BETWEEN 2 AND 6) = (finished_at IS NOT NULL)),
@@ -125,7 +135,7 @@ CREATE INDEX delivery_line ON delivery (endpoint_no, key, sequence) WHERE finish
 CREATE TABLE attempt (
     endpoint_no INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
-    number INTEGER NOT NULL,
+    number INTEGER NOT NULL CHECK (number > 1),
     started_at INTEGER NOT NULL,
     duration_ms INTEGER NOT NULL,
     status INTEGER,
