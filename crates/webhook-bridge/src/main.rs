@@ -4,6 +4,10 @@ mod cli;
 
 use std::process::ExitCode;
 
+/// What a delivery needs it needs for a moment, on threads that pass it on to one another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     cli::run().await

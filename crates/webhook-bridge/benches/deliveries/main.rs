@@ -37,6 +37,10 @@ mod twin_store;
 
 use arguments::{Arguments, Mode};
 
+/// The program's, for everybody who is compared.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if let [argument, answering, hanging] = &words[..]

@@ -41,6 +41,10 @@ const ROWS: [(&str, &str, usize, &str); 6] = [
     ("Redis, always, 64, ingress alone", "always", 64, "false"),
 ];
 
+/// The program's, for everybody who is compared.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words == [VERIFY] {
