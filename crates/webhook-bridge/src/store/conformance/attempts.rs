@@ -7,7 +7,7 @@ use eventbus::transport::Order;
 use super::front::Desk;
 use super::{Harness, Shop, status};
 use crate::model::{
-    AttemptFilter, AttemptRecord, Ending, EndpointId, Leased, LogPage, Mode, Next, Retention,
+    AttemptFilter, AttemptRecord, Ending, EndpointId, EndpointKey, Leased, LogPage, Mode, Next, Retention,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -42,6 +42,22 @@ async fn all(shop: &Shop, mut filter: AttemptFilter) -> Vec<Made> {
             return all;
         }
     }
+}
+
+/// Whose attempts are listed.
+async fn listed(shop: &Shop, endpoint: &EndpointId) -> Vec<u64> {
+    all(shop, of(endpoint)).await.into_iter().map(|(sequence, ..)| sequence).collect()
+}
+
+/// Two deliveries that nobody claimed yet.
+async fn two(harness: &dyn Harness) -> (Shop, EndpointId, EndpointKey) {
+    let shop = Shop::open(harness).await;
+    let id = shop.create(Mode::Test, "*").await;
+    let to = shop.standing(&id).await.key;
+    for event in ["e1", "e2"] {
+        shop.ingest(event).await;
+    }
+    (shop, id, to)
 }
 
 async fn forget(shop: &Shop, keep: Retention) {
@@ -113,8 +129,7 @@ pub(crate) async fn whichever_way_it_was_sent_its_attempt_is_listed(harness: &dy
     let desk = Desk::attach(&shop, 1);
     shop.ingest("e1").await;
     shop.succeed(&desk.handed().remove(0)).await;
-    let listed = async || all(&shop, of(&id)).await.into_iter().map(|one| one.0).collect::<Vec<_>>();
-    assert_eq!(listed().await, [1], "at once");
+    assert_eq!(listed(&shop, &id).await, [1], "at once");
     shop.ingest("e2").await;
     let at_once = desk.handed().remove(0);
     drop(desk);
@@ -123,7 +138,7 @@ pub(crate) async fn whichever_way_it_was_sent_its_attempt_is_listed(harness: &dy
     let follows = shop.follow(&at_once, (status(200), Next::Succeeded)).await.1.unwrap();
     drop(full);
     shop.succeed(&follows).await;
-    assert_eq!(listed().await, [3, 2, 1], "in the room of another");
+    assert_eq!(listed(&shop, &id).await, [3, 2, 1], "in the room of another");
 }
 
 /// A retention under which attempts are forgotten first.
@@ -132,12 +147,7 @@ fn short() -> Retention {
 }
 
 pub(crate) async fn what_is_sent_late_for_the_first_time_is_listed_and_forgotten(harness: &dyn Harness) {
-    let mut shop = Shop::open(harness).await;
-    let id = shop.create(Mode::Test, "*").await;
-    let to = shop.standing(&id).await.key;
-    for event in ["e1", "e2"] {
-        shop.ingest(event).await;
-    }
+    let (mut shop, id, to) = two(harness).await;
     shop.wait(9 * DAY);
     assert!(shop.claim(to, 9).await.is_empty(), "both are too old");
     shop.wait(DAY);
@@ -147,15 +157,13 @@ pub(crate) async fn what_is_sent_late_for_the_first_time_is_listed_and_forgotten
         assert_eq!(one.attempt, 1);
         shop.succeed(&one).await;
     }
-    let listed =
-        async |shop: &Shop| all(shop, of(&id)).await.into_iter().map(|one| one.0).collect::<Vec<_>>();
-    assert_eq!(listed(&shop).await, [2, 1]);
+    assert_eq!(listed(&shop, &id).await, [2, 1]);
     shop.wait(8 * DAY);
     forget(&shop, short()).await;
-    assert_eq!(listed(&shop).await, [2, 1]);
+    assert_eq!(listed(&shop, &id).await, [2, 1]);
     shop.wait(2 * DAY);
     forget(&shop, short()).await;
-    assert!(listed(&shop).await.is_empty());
+    assert!(listed(&shop, &id).await.is_empty());
 }
 
 pub(crate) async fn what_is_not_sent_keeps_nothing_from_being_forgotten(harness: &dyn Harness) {
@@ -176,29 +184,22 @@ pub(crate) async fn what_is_not_sent_keeps_nothing_from_being_forgotten(harness:
 }
 
 pub(crate) async fn what_is_due_again_keeps_nothing_from_being_forgotten(harness: &dyn Harness) {
-    let mut shop = Shop::open(harness).await;
-    let id = shop.create(Mode::Test, "*").await;
-    let to = shop.standing(&id).await.key;
-    for event in ["e1", "e2"] {
-        shop.ingest(event).await;
-    }
+    let (mut shop, id, to) = two(harness).await;
     let first = shop.claim(to, 1).await.remove(0);
     shop.finish(&first, status(418), Next::Failed(Ending::Exhausted)).await;
     shop.wait(7 * DAY);
     let second = shop.claim(to, 1).await.remove(0);
     shop.succeed(&second).await;
-    let listed =
-        async |shop: &Shop| all(shop, of(&id)).await.into_iter().map(|one| one.0).collect::<Vec<_>>();
     shop.wait(3 * DAY);
     forget(&shop, short()).await;
-    assert_eq!(listed(&shop).await, [2]);
+    assert_eq!(listed(&shop, &id).await, [2]);
     shop.store.recover(Mode::Test, super::again::all(&shop, &id, 9)).await.unwrap().unwrap();
     shop.wait(7 * DAY);
     forget(&shop, short()).await;
-    assert!(listed(&shop).await.is_empty());
+    assert!(listed(&shop, &id).await.is_empty());
     let again = shop.claim(to, 1).await.remove(0);
     shop.succeed(&again).await;
-    assert_eq!((again.key, listed(&shop).await), (first.key, vec![1]), "by its second attempt");
+    assert_eq!((again.key, listed(&shop, &id).await), (first.key, vec![1]), "by its second attempt");
 }
 
 pub(crate) async fn what_became_of_a_delivery_is_known_longer_than_its_attempts(harness: &dyn Harness) {

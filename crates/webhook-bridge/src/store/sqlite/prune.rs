@@ -25,6 +25,9 @@ pub(super) const FIRSTS: &str =
      FROM sequence AS s CROSS JOIN delivery AS d ON d.endpoint_no = s.endpoint_no
      WHERE s.endpoint_no = ?1 AND d.sequence > s.forgotten_to ORDER BY d.sequence LIMIT ?2";
 
+/// What was answered to the first attempt of a delivery.
+const FIRST_ANSWER: &str = "DELETE FROM answer WHERE endpoint_no = ?1 AND sequence = ?2 AND number = 1";
+
 /// The oldest attempts of an endpoint after the first ones: their order is that of their deliveries.
 pub(super) const ATTEMPTS: &str = "SELECT sequence, number, started_at FROM attempt
      WHERE endpoint_no = ?1 ORDER BY sequence, number LIMIT ?2";
@@ -197,9 +200,7 @@ fn firsts(write: &Write<'_>, endpoint: EndpointKey, before: i64, now: Timestamp)
         "UPDATE delivery SET first_at = NULL, first_ms = NULL, first_status = NULL, first_trouble = NULL
          WHERE endpoint_no = ?1 AND sequence = ?2",
     )?;
-    let mut answer = write
-        .connection
-        .prepare_cached("DELETE FROM answer WHERE endpoint_no = ?1 AND sequence = ?2 AND number = 1")?;
+    let mut answer = write.connection.prepare_cached(FIRST_ANSWER)?;
     let made: Vec<_> = old.iter().filter(|(_, first, _)| first.is_some()).collect();
     for (sequence, ..) in &made {
         forget.execute(params![endpoint.0, sequence])?;
@@ -236,9 +237,7 @@ fn deliveries(write: &mut Write<'_>, endpoint: EndpointKey, before: i64, now: Ti
     let old = oldest(read, |(at, one): &(i64, Open)| *at < before && one.is_over(now))?;
     let mut delete =
         write.connection.prepare_cached("DELETE FROM delivery WHERE endpoint_no = ?1 AND sequence = ?2")?;
-    let mut answer = write
-        .connection
-        .prepare_cached("DELETE FROM answer WHERE endpoint_no = ?1 AND sequence = ?2 AND number = 1")?;
+    let mut answer = write.connection.prepare_cached(FIRST_ANSWER)?;
     for (_, one) in &old {
         one.end(write, now)?;
         delete.execute(params![endpoint.0, one.delivery.sequence])?;
